@@ -1,0 +1,13 @@
+# Everything here is a Debian 12 package; tests/support/packages.txt lists them by name.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(fmt REQUIRED)
+find_package(CLI11 REQUIRED)
+pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl>=1.0.4)
+pkg_check_modules(NFTNL REQUIRED IMPORTED_TARGET libnftnl>=1.2.4)
+pkg_check_modules(NFTABLES REQUIRED IMPORTED_TARGET libnftables>=1.0.6)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+find_path(TOMLPLUSPLUS_INCLUDE_DIR toml++/toml.h REQUIRED)
+find_path(EXPECTED_INCLUDE_DIR tl/expected.hpp REQUIRED)

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "daemon/base/address.h"
+#include "daemon/base/result.h"
+#include "nat/nat_table.h"
+
+namespace fipd {
+
+// Everything that /etc/fipd/fipd.toml and conf.d/*.toml can say, with its defaults. docs: the
+// commented conf/fipd.toml.
+struct Config {
+  struct Host {
+    std::string name;  // default: the system's host name
+  } host;
+  struct Control {
+    std::filesystem::path socket = "/run/fipd/fipd.sock";
+    std::string group = "fipd";  // may change things, besides root
+    bool read_by_all = false;    // else reading is for root and the group, too
+  } control;
+  struct StoreSettings {
+    std::filesystem::path path = "/var/lib/fipd/fipd.db";
+  } store;
+  struct Route {
+    std::uint32_t table = 172;
+    unsigned protocol = 172;
+    std::uint32_t metric = 1024;
+    std::uint32_t preferred_metric = 512;
+    std::uint32_t drained_metric = 4096;
+  } route;
+  struct Nat {
+    std::string table = "fipd";
+    nat::SnatMode snat = nat::SnatMode::kEgress;
+    std::vector<Prefix> internal;
+    // How long a withdrawn address is still translated where BIRD cannot say that no peer has it.
+    std::chrono::milliseconds linger{2000};
+  } nat;
+  struct Bird {
+    bool enabled = true;
+    std::filesystem::path socket = "/run/bird/bird.ctl";
+    std::chrono::milliseconds timeout{2000};   // for one answer
+    std::chrono::milliseconds interval{2000};  // between looks at the sessions
+  } bird;
+  struct Pools {
+    std::vector<Prefix> allowed;  // empty: any address is admitted
+  } pools;
+  struct Sources {
+    std::vector<std::string> order = {"api", "files"};  // the first wins a conflict
+    // A snapshot that would remove more than this share, and more than `hold_above` entries, is
+    // held until `fipctl accept`.
+    double hold_share = 0.5;
+    unsigned hold_above = 10;
+  } sources;
+  struct Files {
+    std::filesystem::path directory = "/etc/fipd/floating-ips.d";
+  } files;
+  struct Metrics {
+    std::string listen;  // "127.0.0.1:9472"; empty: off
+  } metrics;
+  struct Log {
+    std::string level = "info";  // trace debug info warning error
+  } log;
+  struct Limits {
+    unsigned floating_ips = 250000;
+    unsigned clients = 64;
+    std::size_t request_bytes = 16 << 20;
+    std::size_t unsent_bytes = 1 << 20;
+  } limits;
+};
+
+// Reads `file`, then `conf.d/*.toml` beside it in the order of their names, later ones over
+// earlier. Every error says file, line and column and what to write instead; all errors of all
+// files come at once, a line each.
+[[nodiscard]] Result<Config> load_config(const std::filesystem::path& file);
+
+// The settings in which `now` and `next` differ that only a restart can change, by name
+// ("control.socket"), for the log and the answer of `fipctl reload`.
+[[nodiscard]] std::vector<std::string> needs_restart(const Config& now, const Config& next);
+
+}  // namespace fipd

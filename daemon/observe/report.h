@@ -1,0 +1,96 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/state/binding.h"
+
+namespace fipd {
+
+// How far a floating IP is, or what stands in its way. The order is the way up.
+enum class State : std::uint8_t {
+  kWaiting,      // no usable interface yet
+  kTranslated,   // NAT is in the kernel
+  kRouted,       // the route is in the kernel's table
+  kLearned,      // BIRD has it
+  kAnnounced,    // at least one session has it
+  kDrained,      // announced as a last resort
+  kWithdrawing,  // removed; still translated until the peers have let go
+  kConflict,     // somebody else's claim won
+  kRefused,      // the binding itself cannot be
+  kFailed,       // the kernel refused; retried
+};
+inline constexpr std::size_t kStates = 10;
+
+// "waiting", "translated"...: as in the API, fipctl and metrics.
+[[nodiscard]] std::string_view to_string(State state);
+
+// One row of `fipctl ls`: a claim and how it stands. A conflict's loser is a row of its own.
+struct FloatingIpReport {
+  Binding binding;
+  std::string source;  // "api", "files:/etc/fipd/floating-ips.d/a.toml"
+  State state = State::kWaiting;
+  std::string reason;                  // why not further; empty where all is well
+  std::string interface;               // in use, also where the binding names none; empty: none
+  std::uint32_t metric = 0;            // of the route; 0: no route
+  std::vector<std::string> announced;  // names of sessions known to have it
+  std::vector<std::string> sessions;   // names of the sessions there are
+  std::uint64_t revision = 0;
+
+  friend bool operator==(const FloatingIpReport&, const FloatingIpReport&) = default;
+};
+
+struct SourceReport {
+  std::string name;
+  bool complete = false;  // has given its first whole snapshot
+  std::size_t claims = 0;
+  std::size_t held = 0;               // removals that wait for `fipctl accept`
+  std::vector<std::string> problems;  // "a.toml:3:12: ..."; at most 20
+};
+
+struct SessionReport {
+  std::string name;
+  std::string state;  // BIRD's: "up", "start", "down"
+  std::string info;   // "Established", "Active  Socket: Connection refused"
+  std::string since;
+};
+
+struct BirdReport {
+  bool enabled = true;
+  bool connected = false;
+  std::string version;  // "2.0.12"
+  std::string problem;  // in a sentence, empty where all is well
+  std::vector<SessionReport> sessions;
+};
+
+// Counted since the start of the daemon; metrics give them out as counters.
+struct Counters {
+  std::uint64_t nat_transactions = 0;
+  std::uint64_t nat_elements = 0;
+  std::uint64_t nat_refusals = 0;
+  std::uint64_t route_changes = 0;
+  std::uint64_t route_refusals = 0;
+  std::uint64_t repairs = 0;       // of what somebody else changed
+  std::uint64_t kernel_reads = 0;  // full dumps
+  std::uint64_t connections_flushed = 0;
+  std::uint64_t passes = 0;
+  std::uint64_t longest_slice_ns = 0;  // the longest the event loop was held by one slice of a pass
+};
+
+struct StatusReport {
+  std::string version;
+  std::string host;
+  std::chrono::system_clock::time_point started;
+  std::array<std::size_t, kStates> counts{};  // floating IPs by State
+  std::vector<SourceReport> sources;
+  BirdReport bird;
+  Counters counters;
+  std::vector<std::string> problems;  // sentences; empty: healthy. fipctl status then exits 9
+};
+
+}  // namespace fipd

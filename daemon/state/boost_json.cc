@@ -1,0 +1,2 @@
+// Boost.JSON without its library: this file is all of it.
+#include <boost/json/src.hpp>

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "daemon/base/address.h"
+#include "daemon/base/result.h"
+
+namespace fipd::nat {
+
+// A translation that is no more: connections under it must go.
+struct Translation {
+  IpAddress floating;
+  IpAddress fixed;
+
+  friend bool operator==(const Translation&, const Translation&) = default;
+};
+
+// The kernel's connection tracking table, narrow: the seam for the fake. Walks the whole table
+// (some 20 to 100 ms at 100,000 entries): call it off the event loop, with many at a time.
+class Connections {
+ public:
+  virtual ~Connections() = default;
+
+  // Deletes the entries that were translated so: original destination is `floating` and the reply
+  // comes from `fixed`, or original source is `fixed` and the reply goes to `floating`. All other
+  // connections live. Returns how many went.
+  [[nodiscard]] virtual Result<std::size_t> flush(std::span<const Translation> gone) = 0;
+};
+
+}  // namespace fipd::nat
