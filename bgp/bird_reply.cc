@@ -1,0 +1,208 @@
+#include "bgp/bird_reply.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fipd::bgp {
+namespace {
+
+constexpr std::string_view kBlank = " \t\r";
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// "1007-..." or "0000 ...": the code, else nothing.
+std::optional<unsigned> code_of(std::string_view line) {
+  if (line.size() < 5 || (line[4] != ' ' && line[4] != '-')) return std::nullopt;
+  unsigned code = 0;
+  for (const char c : line.substr(0, 4)) {
+    if (!is_digit(c)) return std::nullopt;
+    code = code * 10 + static_cast<unsigned>(c - '0');
+  }
+  return code;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t from = text.find_first_not_of(kBlank);
+  if (from == std::string_view::npos) return {};
+  return text.substr(from, text.find_last_not_of(kBlank) - from + 1);
+}
+
+// Takes the first word off `text`; empty at its end.
+std::string_view take_word(std::string_view& text) {
+  text = text.substr(std::min(text.find_first_not_of(kBlank), text.size()));
+  const std::string_view word = text.substr(0, text.find_first_of(kBlank));
+  text.remove_prefix(word.size());
+  return word;
+}
+
+// Where `text` is KEY and a value: the value.
+std::optional<std::string_view> value_of(std::string_view key, std::string_view text) {
+  text = trimmed(text);
+  if (!text.starts_with(key)) return std::nullopt;
+  return trimmed(text.substr(key.size()));
+}
+
+tl::unexpected<Error> refused(const BirdReply& reply) {
+  return fail(ErrorCode::kUnavailable, "BIRD answers {:04} {}", reply.code(),
+              quotable(reply.verdict()));
+}
+
+std::optional<BirdProtocol> protocol_row(std::string_view text) {
+  BirdProtocol row;
+  row.name = take_word(text);
+  row.proto = take_word(text);
+  row.table = take_word(text);
+  row.state = take_word(text);
+  row.since = take_word(text);
+  if (row.since.empty()) return std::nullopt;
+  std::string_view after = text;
+  const std::string_view next = take_word(after);
+  // A date and a time are two words; "21:04:37.343" alone is one.
+  const bool is_time = !next.empty() && is_digit(next[0]) && next.find(':') != next.npos;
+  if (is_time && row.since.find(':') == std::string::npos) {
+    row.since.append(" ").append(next);
+    text = after;
+  }
+  row.info = trimmed(text);
+  return row;
+}
+
+}  // namespace
+
+std::string quotable(std::string_view text) {
+  constexpr std::size_t kLongest = 80;
+  std::string out(text.substr(0, kLongest));
+  for (char& c : out) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  if (text.size() > kLongest) out += "...";
+  return out;
+}
+
+std::optional<BirdLine> BirdReply::Lines::next() {
+  if (rest_.empty()) return std::nullopt;
+  const std::size_t end = std::min(rest_.find('\n'), rest_.size());
+  std::string_view line = rest_.substr(0, end);
+  rest_.remove_prefix(std::min(end + 1, rest_.size()));
+  if (const auto code = code_of(line)) {
+    code_ = *code;
+    line.remove_prefix(5);
+  } else if (!line.empty()) {
+    line.remove_prefix(1);
+  }
+  return BirdLine{code_, line};
+}
+
+std::string_view BirdReply::verdict() const {
+  std::string_view text = text_;
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  const std::size_t before = text.rfind('\n');
+  if (before != std::string_view::npos) text.remove_prefix(before + 1);
+  return trimmed(text.substr(std::min<std::size_t>(5, text.size())));
+}
+
+Outcome BirdReplyReader::feed(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const std::size_t end = bytes.find('\n');
+    const std::string_view piece = bytes.substr(0, end);
+    if (line_.size() + piece.size() > kMaxBirdLine) {
+      return fail(ErrorCode::kLimit, "BIRD sent a line of more than {} bytes", kMaxBirdLine);
+    }
+    line_.append(piece);
+    if (end == std::string_view::npos) break;
+    bytes.remove_prefix(end + 1);
+    if (Outcome finished = finish_line(); !finished) return finished;
+  }
+  return success();
+}
+
+Outcome BirdReplyReader::finish_line() {
+  const std::string line = std::exchange(line_, {});
+  if (line.starts_with('+')) return success();
+  const auto code = code_of(line);
+  if (!code && (reply_.empty() || !line.starts_with(' '))) {
+    return fail(ErrorCode::kUnavailable, "BIRD sent what is no reply: \"{}\"", quotable(line));
+  }
+  held_ += line.size() + 1;
+  if (held_ > kMaxBirdReply) {
+    return fail(ErrorCode::kLimit, "BIRD sent a reply of more than {} bytes", kMaxBirdReply);
+  }
+  reply_.append(line).push_back('\n');
+  if (code && line[4] == ' ') replies_.emplace_back(std::exchange(reply_, {}), *code);
+  return success();
+}
+
+std::optional<BirdReply> BirdReplyReader::take() {
+  if (replies_.empty()) return std::nullopt;
+  BirdReply reply = std::move(replies_.front());
+  replies_.pop_front();
+  if (replies_.empty()) held_ = reply_.size();
+  return reply;
+}
+
+Result<std::string> parse_greeting(const BirdReply& reply) {
+  std::string_view text = reply.verdict();
+  const std::string_view name = take_word(text);
+  const std::string_view version = take_word(text);
+  const bool versioned = !version.empty() && is_digit(version[0]) && version.size() <= 32;
+  if (reply.code() != 1 || name != "BIRD" || !versioned) {
+    return fail(ErrorCode::kUnavailable, "this is not BIRD's greeting: \"{:04} {}\"", reply.code(),
+                quotable(reply.verdict()));
+  }
+  return quotable(version);
+}
+
+Result<BirdStatus> parse_status(const BirdReply& reply) {
+  if (!reply.ok()) return refused(reply);
+  BirdStatus status;
+  BirdReply::Lines lines = reply.lines();
+  while (const auto line = lines.next()) {
+    if (const auto version = value_of("BIRD ", line->text)) status.version = quotable(*version);
+    if (const auto when = value_of("Last reboot on ", line->text)) {
+      status.last_reboot = quotable(*when);
+    }
+    if (value_of("Graceful restart recovery in progress", line->text)) status.recovering = true;
+  }
+  return status;
+}
+
+Result<std::vector<BirdProtocol>> parse_protocols(const BirdReply& reply) {
+  constexpr unsigned kRow = 1002;
+  if (!reply.ok()) return refused(reply);
+  std::vector<BirdProtocol> protocols;
+  BirdReply::Lines lines = reply.lines();
+  while (const auto line = lines.next()) {
+    if (line->code != kRow) continue;
+    if (auto row = protocol_row(line->text)) protocols.push_back(std::move(*row));
+  }
+  return protocols;
+}
+
+Result<std::vector<Prefix>> parse_exported(const BirdReply& reply) {
+  constexpr unsigned kNetworkNotFound = 8001;
+  constexpr unsigned kRow = 1007;
+  if (reply.code() == kNetworkNotFound) return std::vector<Prefix>();
+  if (!reply.ok()) {
+    const std::string_view words = reply.verdict();
+    // A session that is down: 2.x, and 3.x.
+    const bool down = words.starts_with("No valid tables") ||
+                      words.find("accepting exports") != std::string_view::npos;
+    if (down) return std::vector<Prefix>();
+    if (words.starts_with("syntax error")) {
+      return fail(ErrorCode::kNotFound, "BIRD does not know the session: {}", quotable(words));
+    }
+    return refused(reply);
+  }
+  std::vector<Prefix> prefixes;
+  BirdReply::Lines lines = reply.lines();
+  while (const auto line = lines.next()) {
+    if (line->code != kRow) continue;
+    std::string_view text = line->text;
+    const std::string_view word = take_word(text);
+    if (word.find('/') == std::string_view::npos) continue;
+    if (auto prefix = Prefix::parse(word)) prefixes.push_back(*prefix);
+  }
+  return prefixes;
+}
+
+}  // namespace fipd::bgp

@@ -1,0 +1,125 @@
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace fipd::bgp {
+
+// A folder of the test's own, gone with it.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = "/tmp/fipd-bird-XXXXXX";
+    path_ = ::mkdtemp(name.data());
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// One accepted connection of FakeBird, blocking.
+class FakeConversation {
+ public:
+  explicit FakeConversation(int fd) : fd_(fd) {}
+
+  // False where the other side is gone.
+  bool say(std::string_view text) const {
+    while (!text.empty()) {
+      const ssize_t sent = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
+      if (sent <= 0) return false;
+      text.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    return true;
+  }
+  // The next command; nothing where the other side is gone.
+  std::optional<std::string> hear() const {
+    std::string line;
+    char c = 0;
+    while (::recv(fd_, &c, 1, 0) == 1) {
+      if (c == '\n') return line;
+      line += c;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  int fd_;
+};
+
+// Listens like BIRD and behaves as the script says, one connection after the other, on a thread.
+class FakeBird {
+ public:
+  using Script = std::function<void(const FakeConversation&)>;
+
+  FakeBird(std::filesystem::path path, Script script) : path_(std::move(path)) {
+    std::filesystem::remove(path_);
+    listening_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path_.c_str(), sizeof(address.sun_path) - 1);
+    if (::bind(listening_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 ||
+        ::listen(listening_, 8) != 0) {
+      std::abort();
+    }
+    thread_ = std::thread([this, script = std::move(script)] { serve(script); });
+  }
+  // Ends like a killed BIRD: the connection breaks, the socket's file stays.
+  ~FakeBird() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      ::shutdown(listening_, SHUT_RDWR);
+      if (open_ >= 0) ::shutdown(open_, SHUT_RDWR);
+    }
+    thread_.join();
+    ::close(listening_);
+  }
+  FakeBird(const FakeBird&) = delete;
+  FakeBird& operator=(const FakeBird&) = delete;
+
+  [[nodiscard]] int connections() const { return connections_; }
+
+ private:
+  void serve(const Script& script) {
+    for (;;) {
+      const int fd = ::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC);
+      {
+        const std::lock_guard lock(mutex_);
+        open_ = fd;
+        if (stopping_ || fd < 0) break;
+      }
+      ++connections_;
+      script(FakeConversation(fd));
+      const std::lock_guard lock(mutex_);
+      ::close(fd);
+      open_ = -1;
+    }
+    if (open_ >= 0) ::close(open_);
+  }
+
+  std::filesystem::path path_;
+  int listening_ = -1;
+  std::mutex mutex_;
+  int open_ = -1;
+  bool stopping_ = false;
+  std::atomic<int> connections_{0};
+  std::thread thread_;
+};
+
+}  // namespace fipd::bgp
