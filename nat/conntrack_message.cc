@@ -1,0 +1,125 @@
+#include "nat/conntrack_message.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <sys/socket.h>
+
+#include <cstring>
+
+#include "nat/attributes.h"
+
+namespace fipd::nat {
+namespace {
+
+constexpr std::size_t kHeaders = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(nfgenmsg));
+
+struct Endpoints {
+  std::optional<IpAddress> source;
+  std::optional<IpAddress> destination;
+};
+
+Endpoints endpoints_of(const Attribute& tuple) {
+  Endpoints out;
+  const auto ip = Attributes(tuple.body).find(CTA_TUPLE_IP);
+  if (!ip) return out;
+  for (const Attribute& part : Attributes(ip->body)) {
+    if (part.type == CTA_IP_V4_SRC || part.type == CTA_IP_V6_SRC) out.source = part.address();
+    if (part.type == CTA_IP_V4_DST || part.type == CTA_IP_V6_DST) out.destination = part.address();
+  }
+  return out;
+}
+
+std::size_t append_headers(unsigned type, unsigned flags, unsigned family, std::uint32_t sequence,
+                           std::vector<std::byte>& out) {
+  const std::size_t at = out.size();
+  out.resize(at + kHeaders);
+  nlmsghdr header{};
+  header.nlmsg_len = kHeaders;
+  header.nlmsg_type = static_cast<std::uint16_t>(NFNL_SUBSYS_CTNETLINK << 8 | type);
+  header.nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
+  header.nlmsg_seq = sequence;
+  std::memcpy(out.data() + at, &header, sizeof header);
+  nfgenmsg generic{};
+  generic.nfgen_family = static_cast<std::uint8_t>(family);
+  std::memcpy(out.data() + at + NLMSG_HDRLEN, &generic, sizeof generic);
+  return at;
+}
+
+void append_attribute(unsigned type, std::span<const std::byte> body, std::vector<std::byte>& out) {
+  const std::size_t at = out.size();
+  nlattr header;
+  header.nla_type = static_cast<std::uint16_t>(type);
+  header.nla_len = static_cast<std::uint16_t>(NLA_HDRLEN + body.size());
+  out.resize(at + NLA_ALIGN(NLA_HDRLEN + body.size()));
+  std::memcpy(out.data() + at, &header, sizeof header);
+  std::memcpy(out.data() + at + NLA_HDRLEN, body.data(), body.size());
+}
+
+}  // namespace
+
+std::optional<ConnectionView> decode_connection(const nlmsghdr& message) {
+  const auto parsed = netfilter_message(message);
+  if (!parsed || parsed->subsystem != NFNL_SUBSYS_CTNETLINK || parsed->type != IPCTNL_MSG_CT_NEW) {
+    return std::nullopt;
+  }
+  ConnectionView out;
+  out.family = parsed->family;
+  Endpoints original;
+  Endpoints reply;
+  for (const Attribute& attribute : Attributes(parsed->attributes)) {
+    switch (attribute.type) {
+      case CTA_TUPLE_ORIG:
+        original = endpoints_of(attribute);
+        out.original_tuple = attribute.body;
+        break;
+      case CTA_TUPLE_REPLY:
+        reply = endpoints_of(attribute);
+        break;
+      case CTA_ID:
+        out.id = attribute.u32();
+        break;
+      case CTA_ZONE:
+        if (attribute.body.size() == 2) {
+          std::uint16_t zone = 0;
+          std::memcpy(&zone, attribute.body.data(), sizeof zone);
+          out.zone = ntohs(zone);
+        }
+        break;
+      default:
+        break;
+    }
+  }
+  if (!original.source || !original.destination || !reply.source || !reply.destination) {
+    return std::nullopt;
+  }
+  out.original_source = *original.source;
+  out.original_destination = *original.destination;
+  out.reply_source = *reply.source;
+  out.reply_destination = *reply.destination;
+  return out;
+}
+
+std::vector<std::byte> connection_dump(int family, std::uint32_t sequence) {
+  std::vector<std::byte> out;
+  append_headers(IPCTNL_MSG_CT_GET, NLM_F_DUMP, static_cast<unsigned>(family), sequence, out);
+  return out;
+}
+
+void append_deletion(const ConnectionView& connection, std::uint32_t sequence,
+                     std::vector<std::byte>& out) {
+  const std::size_t at = append_headers(IPCTNL_MSG_CT_DELETE, 0, connection.family, sequence, out);
+  append_attribute(NLA_F_NESTED | CTA_TUPLE_ORIG, connection.original_tuple, out);
+  if (connection.zone) {
+    const std::uint16_t zone = htons(*connection.zone);
+    append_attribute(CTA_ZONE, std::as_bytes(std::span(&zone, 1)), out);
+  }
+  if (connection.id) {
+    const std::uint32_t id = htonl(*connection.id);
+    append_attribute(CTA_ID, std::as_bytes(std::span(&id, 1)), out);
+  }
+  const auto length = static_cast<std::uint32_t>(out.size() - at);
+  std::memcpy(out.data() + at, &length, sizeof length);  // nlmsg_len comes first
+}
+
+}  // namespace fipd::nat

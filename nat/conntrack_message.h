@@ -1,0 +1,39 @@
+#pragma once
+
+#include <linux/netlink.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "daemon/base/address.h"
+
+namespace fipd::nat {
+
+// ctnetlink's messages, as far as flushing needs them. Pure.
+
+// One connection of a dump: who speaks to whom, before and after translation.
+struct ConnectionView {
+  unsigned family = 0;  // AF_INET, AF_INET6
+  IpAddress original_source;
+  IpAddress original_destination;
+  IpAddress reply_source;
+  IpAddress reply_destination;
+  std::span<const std::byte> original_tuple;  // the attribute's body, in the message
+  std::optional<std::uint32_t> id;
+  std::optional<std::uint16_t> zone;  // none: the default zone
+};
+// Nothing for other messages, and for entries without both tuples.
+[[nodiscard]] std::optional<ConnectionView> decode_connection(const nlmsghdr& message);
+
+// A request to dump all connections of one family.
+[[nodiscard]] std::vector<std::byte> connection_dump(int family, std::uint32_t sequence);
+
+// Appends a request to delete exactly this entry: by original tuple and zone, and by the kernel's
+// id for it, so that a new connection with the same tuple is not hit.
+void append_deletion(const ConnectionView& connection, std::uint32_t sequence,
+                     std::vector<std::byte>& out);
+
+}  // namespace fipd::nat

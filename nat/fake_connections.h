@@ -1,0 +1,25 @@
+#pragma once
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "nat/connections.h"
+
+namespace fipd::nat {
+
+// Connections for tests: writes down what was flushed.
+class FakeConnections : public Connections {
+ public:
+  Result<std::size_t> flush(std::span<const Translation> gone) override {
+    journal.emplace_back(gone.begin(), gone.end());
+    if (next_failure) return fail(*std::exchange(next_failure, std::nullopt));
+    return entries_per_translation * gone.size();
+  }
+
+  std::vector<std::vector<Translation>> journal;  // one entry a call
+  std::size_t entries_per_translation = 1;
+  std::optional<Error> next_failure;  // of the next call only
+};
+
+}  // namespace fipd::nat

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cerrno>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "nat/nat_table.h"
+
+namespace fipd::nat {
+
+// NatTable in memory with the kernel's semantics, for tests: all or nothing, EEXIST for an add of
+// a key that has another value, ENOENT for a delete of an absent key or without the table. Writes
+// down every transaction that went through; a test may also change the state behind fipd's back.
+class FakeNatTable : public NatTable {
+ public:
+  using Transaction = std::vector<MappingChange>;
+  struct RulesetWrite {
+    RulesetOptions options;
+    std::string found;  // what ensure_ruleset() answered
+  };
+  // In the order of events. An ensure_ruleset() that wrote nothing is not here.
+  std::vector<std::variant<Transaction, RulesetWrite>> journal;
+
+  Result<std::string> ensure_ruleset(const RulesetOptions& options) override {
+    ++checks;
+    if (next_failure) return fail(*std::exchange(next_failure, std::nullopt));
+    std::string found;
+    if (!ruleset) found = "the table is missing";
+    if (ruleset && *ruleset != options) found = "chain postrouting: rule 1 is not as it should be";
+    if (found.empty() && !damage.empty()) found = damage;
+    if (found.empty()) return found;
+    ruleset = options;
+    damage.clear();
+    journal.push_back(RulesetWrite{options, found});
+    return found;
+  }
+
+  Result<std::vector<Mapping>> dump() override {
+    ++dumps;
+    if (next_failure) return fail(*std::exchange(next_failure, std::nullopt));
+    std::vector<Mapping> out;
+    for (const auto& [key, value] : elements) out.push_back({key.first, key.second, value});
+    return out;
+  }
+
+  tl::expected<void, CommitFailure> commit(std::span<const MappingChange> changes) override {
+    if (next_failure) {
+      return tl::unexpected(CommitFailure{*std::exchange(next_failure, std::nullopt), {}});
+    }
+    if (changes.empty()) return {};
+    if (!ruleset) return refuse(ENOENT, {});
+    Elements after = elements;
+    std::map<std::size_t, int> refused;
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+      const auto scripted = refusals.find({changes[i].map, changes[i].key});
+      if (scripted != refusals.end()) refused.emplace(i, scripted->second);
+      const Key key{changes[i].map, changes[i].key};
+      if (changes[i].before && after.erase(key) == 0) refused.emplace(i, ENOENT);
+    }
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+      if (!changes[i].after) continue;
+      const auto [at, added] =
+          after.try_emplace({changes[i].map, changes[i].key}, *changes[i].after);
+      if (!added && at->second != *changes[i].after) refused.emplace(i, EEXIST);
+    }
+    if (!refused.empty()) return refuse(refused.begin()->second, refused);
+    elements = std::move(after);
+    journal.emplace_back(Transaction(changes.begin(), changes.end()));
+    return {};
+  }
+
+  // `nft flush ruleset` by somebody else.
+  void lose_table() {
+    ruleset.reset();
+    elements.clear();
+  }
+
+  using Key = std::pair<Map, IpAddress>;
+  using Elements = std::map<Key, IpAddress>;
+  Elements elements;                      // what the kernel has
+  std::optional<RulesetOptions> ruleset;  // none: no table
+  std::string damage;                     // found, and repaired, by the next ensure_ruleset()
+  std::map<Key, int> refusals;            // keys that no commit may touch, with the errno
+  std::optional<Error> next_failure;      // of the next call of any kind only
+  std::size_t dumps = 0;
+  std::size_t checks = 0;
+
+ private:
+  static tl::unexpected<CommitFailure> refuse(int error,
+                                              const std::map<std::size_t, int>& refused) {
+    CommitFailure failure{Error::from_errno(error, "nft transaction refused"), {}};
+    for (const auto& [index, number] : refused) {
+      failure.refused.push_back({index, Error::from_errno(number, "nft element")});
+    }
+    return tl::unexpected(std::move(failure));
+  }
+};
+
+}  // namespace fipd::nat

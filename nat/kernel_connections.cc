@@ -1,0 +1,104 @@
+#include "nat/kernel_connections.h"
+
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "nat/attributes.h"
+#include "nat/conntrack_message.h"
+
+namespace fipd::nat {
+namespace {
+
+constexpr std::size_t kPiece = 64 * 1024;  // bytes of deletions a send: about 600
+
+bool is_gone(const ConnectionView& connection, const auto& gone) {
+  return gone.contains({connection.original_destination, connection.reply_source}) ||
+         gone.contains({connection.reply_destination, connection.original_source});
+}
+
+tl::unexpected<Error> refused(int error, std::string_view what) {
+  // nfnetlink's word for a subsystem that nobody has registered.
+  if (error == EINVAL || error == EOPNOTSUPP) {
+    return fail(ErrorCode::kUnavailable,
+                "{}: the kernel has no ctnetlink; load the module nf_conntrack_netlink", what);
+  }
+  return fail_errno(error, what);
+}
+
+}  // namespace
+
+std::size_t KernelConnections::Hash::operator()(const Translation& translation) const noexcept {
+  const AddressHash hash;
+  return hash(translation.floating) * 31 + hash(translation.fixed);
+}
+
+Result<std::unique_ptr<KernelConnections>> KernelConnections::open() {
+  auto socket = NetlinkSocket::open(NETLINK_NETFILTER, NetlinkOptions{});
+  if (!socket) return fail(std::move(socket.error()).within("connection tracking"));
+  const int on = 1;
+  if (setsockopt(socket->fd(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on) < 0) {
+    return fail_errno(errno, "connection tracking: short acknowledgements");
+  }
+  return std::unique_ptr<KernelConnections>(new KernelConnections(std::move(*socket)));
+}
+
+Result<std::size_t> KernelConnections::collect(int family, const Gone& gone, Deletions& out) {
+  std::size_t found = 0;
+  int error = 0;
+  auto on_message = [&](const nlmsghdr& header) {
+    if (const auto code = error_of(header)) {
+      if (*code != 0) error = *code;
+      return true;
+    }
+    const auto connection = decode_connection(header);
+    if (!connection || !is_gone(*connection, gone)) return true;
+    if (out.empty() || out.back().size() > kPiece) out.emplace_back();
+    append_deletion(*connection, socket_.next_sequence(), out.back());
+    ++found;
+    return true;
+  };
+  const auto request = connection_dump(family, socket_.next_sequence());
+  if (auto sent = socket_.exchange(request, on_message); !sent) return fail(sent.error());
+  if (error != 0) return refused(error, "read the connection tracking table");
+  return found;
+}
+
+Result<std::size_t> KernelConnections::remove(const Deletions& deletions) {
+  std::size_t missed = 0;
+  int error = 0;
+  auto on_message = [&](const nlmsghdr& header) {
+    const int code = error_of(header).value_or(0);
+    if (code != 0) ++missed;
+    if (code != 0 && code != ENOENT) error = code;
+    return true;
+  };
+  for (const std::vector<std::byte>& piece : deletions) {
+    if (auto sent = socket_.exchange(piece, on_message); !sent) return fail(sent.error());
+  }
+  if (error != 0) return fail_errno(error, "delete tracked connections");
+  return missed;
+}
+
+Result<std::size_t> KernelConnections::flush(std::span<const Translation> gone) {
+  const Gone wanted(gone.begin(), gone.end());
+  Deletions deletions;
+  std::size_t found = 0;
+  for (const int family : {AF_INET, AF_INET6}) {
+    const bool any = std::any_of(gone.begin(), gone.end(), [&](const Translation& translation) {
+      return family_of(translation.floating) == family;
+    });
+    if (!any) continue;
+    const auto collected = collect(family, wanted, deletions);
+    if (!collected) return fail(collected.error());
+    found += *collected;
+  }
+  const auto missed = remove(deletions);
+  if (!missed) return fail(missed.error());
+  return found - *missed;
+}
+
+}  // namespace fipd::nat

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+#include <unordered_set>
+#include <vector>
+
+#include "daemon/base/netlink_socket.h"
+#include "nat/connections.h"
+
+namespace fipd::nat {
+
+// The kernel's connection tracking table over ctnetlink. One pass of the table a family, however
+// many translations are gone: the kernel's own filters walk it whole for each address.
+class KernelConnections : public Connections {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<KernelConnections>> open();
+
+  // kUnavailable with the remedy where the kernel has no ctnetlink.
+  [[nodiscard]] Result<std::size_t> flush(std::span<const Translation> gone) override;
+
+ private:
+  struct Hash {
+    std::size_t operator()(const Translation& translation) const noexcept;
+  };
+  using Gone = std::unordered_set<Translation, Hash>;
+  // Requests for deletion back to back, cut into pieces that one send takes.
+  using Deletions = std::vector<std::vector<std::byte>>;
+
+  explicit KernelConnections(NetlinkSocket socket) : socket_(std::move(socket)) {}
+  [[nodiscard]] Result<std::size_t> collect(int family, const Gone& gone, Deletions& out);
+  // How many of them the kernel did not carry out, because they had ended by themselves.
+  [[nodiscard]] Result<std::size_t> remove(const Deletions& deletions);
+
+  NetlinkSocket socket_;
+};
+
+}  // namespace fipd::nat

@@ -1,0 +1,45 @@
+#include "nat/nft_event.h"
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include "nat/attributes.h"
+
+namespace fipd::nat {
+namespace {
+
+// The table's name is attribute 1 of everything that lives in a table.
+constexpr unsigned kTableName = NFTA_TABLE_NAME;
+static_assert(kTableName == NFTA_CHAIN_TABLE && kTableName == NFTA_RULE_TABLE &&
+              kTableName == NFTA_SET_TABLE && kTableName == NFTA_SET_ELEM_LIST_TABLE &&
+              kTableName == NFTA_OBJ_TABLE && kTableName == NFTA_FLOWTABLE_TABLE);
+
+ForeignCommit commit_of(const NetfilterMessage& message) {
+  ForeignCommit commit;
+  for (const Attribute& attribute : Attributes(message.attributes)) {
+    if (attribute.type == NFTA_GEN_ID) commit.generation = attribute.u32().value_or(0);
+    if (attribute.type == NFTA_GEN_PROC_PID) commit.pid = attribute.u32().value_or(0);
+    if (attribute.type == NFTA_GEN_PROC_NAME) commit.name = attribute.text().substr(0, 16);
+  }
+  return commit;
+}
+
+}  // namespace
+
+std::optional<ForeignCommit> CommitReader::take(const nlmsghdr& message) {
+  const auto parsed = netfilter_message(message);
+  if (!parsed || parsed->subsystem != NFNL_SUBSYS_NFTABLES) return std::nullopt;
+  if (parsed->type == NFT_MSG_NEWGEN) {
+    const bool ours = touched_;
+    touched_ = false;
+    if (!ours) return std::nullopt;
+    return commit_of(*parsed);
+  }
+  if (touched_ || parsed->family != NFPROTO_INET) return std::nullopt;
+  const auto table = Attributes(parsed->attributes).find(kTableName);
+  touched_ = table && table->text() == table_;
+  return std::nullopt;
+}
+
+}  // namespace fipd::nat

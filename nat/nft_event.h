@@ -1,0 +1,28 @@
+#pragma once
+
+#include <linux/netlink.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "nat/nat_table.h"
+
+namespace fipd::nat {
+
+// Follows the messages of NFNLGRP_NFTABLES: each commit's changes, then its NFT_MSG_NEWGEN. Pure.
+class CommitReader {
+ public:
+  explicit CommitReader(std::string_view table) : table_(table) {}
+
+  // The commit that `message` ends, where it named our table in family inet.
+  [[nodiscard]] std::optional<ForeignCommit> take(const nlmsghdr& message);
+  // Messages were lost: what is begun will not be told to its end.
+  void forget() { touched_ = false; }
+
+ private:
+  std::string table_;
+  bool touched_ = false;
+};
+
+}  // namespace fipd::nat

@@ -1,0 +1,260 @@
+#include "nat/nft_table.h"
+
+#include <linux/netlink.h>
+#include <nftables/libnftables.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <optional>
+
+#include "nat/attributes.h"
+#include "nat/ruleset.h"
+#include "nat/ruleset_state.h"
+
+namespace fipd::nat {
+namespace {
+
+// A refused batch of 100,000 elements asked one by one answers with as many errors of some 800
+// bytes of buffer each.
+constexpr int kReceiveBuffer = 128 << 20;
+constexpr int kSendBuffer = 32 << 20;
+constexpr unsigned kWrites = 3;  // of the skeleton, before we believe that it cannot be
+constexpr unsigned kDumpAttempts = 5;
+constexpr std::size_t kMaxTableName = 64;
+
+bool is_table_name(std::string_view name) {
+  const auto letter = [](unsigned char c) { return std::isalpha(c) != 0 || c == '_'; };
+  const auto inner = [&](unsigned char c) {
+    return letter(c) || std::isdigit(c) != 0 || c == '-' || c == '.';
+  };
+  return !name.empty() && name.size() <= kMaxTableName &&
+         letter(static_cast<unsigned char>(name[0])) &&
+         std::all_of(name.begin(), name.end(), inner);
+}
+
+// The port of the netfilter socket at `fd`, where there is one.
+std::optional<std::uint32_t> netfilter_port(int fd) {
+  int protocol = 0;
+  socklen_t size = sizeof protocol;
+  sockaddr_nl address{};
+  socklen_t length = sizeof address;
+  if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0) return std::nullopt;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) < 0) return std::nullopt;
+  if (address.nl_family != AF_NETLINK || protocol != NETLINK_NETFILTER) return std::nullopt;
+  return address.nl_pid;
+}
+
+std::vector<std::uint32_t> netfilter_ports() {
+  constexpr int kHighest = 1024;  // sockets opened at start have low numbers
+  std::vector<std::uint32_t> out;
+  for (int fd = 0; fd < kHighest; ++fd) {
+    if (const auto port = netfilter_port(fd)) out.push_back(*port);
+  }
+  return out;
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const std::string& part : parts) out += (out.empty() ? "" : "; ") + part;
+  return out;
+}
+
+std::string text_of(const MappingChange& change) {
+  const std::string name = map_name(change.map, family_of(change.key));
+  if (!change.after) return fmt::format("{}: remove {}", name, change.key);
+  return fmt::format("{}: {} : {}", name, change.key, *change.after);
+}
+
+}  // namespace
+
+void NftTable::FreeContext::operator()(nft_ctx* context) const { nft_ctx_free(context); }
+
+NftTable::NftTable(std::string table, NetlinkSocket socket)
+    : table_(std::move(table)), socket_(std::move(socket)), encoder_(table_) {}
+
+NftTable::~NftTable() = default;
+
+Result<std::unique_ptr<NftTable>> NftTable::open(std::string table) {
+  if (!is_table_name(table)) {
+    return fail(ErrorCode::kBadInput,
+                "'{}' is no name for an nft table: use letters, digits, '_', '-' and '.'",
+                table.substr(0, kMaxTableName));
+  }
+  NetlinkOptions options;
+  options.receive_buffer = kReceiveBuffer;
+  options.send_buffer = kSendBuffer;
+  auto socket = NetlinkSocket::open(NETLINK_NETFILTER, options);
+  if (!socket) return fail(std::move(socket.error()).within("nftables"));
+  // Errors without a copy of the message that they are about, which may have 64 kB.
+  const int on = 1;
+  if (setsockopt(socket->fd(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on) < 0) {
+    return fail_errno(errno, "nftables: short acknowledgements");
+  }
+  std::unique_ptr<NftTable> out(new NftTable(std::move(table), std::move(*socket)));
+  // libnftables does not tell the port of its socket: it is the one that was not there before.
+  const std::vector<std::uint32_t> before = netfilter_ports();
+  out->context_.reset(nft_ctx_new(NFT_CTX_DEFAULT));
+  if (!out->context_) return fail_errno(errno, "open libnftables");
+  for (const std::uint32_t port : netfilter_ports()) {
+    if (std::find(before.begin(), before.end(), port) == before.end()) out->context_port_ = port;
+  }
+  nft_ctx_buffer_output(out->context_.get());
+  nft_ctx_buffer_error(out->context_.get());
+  return out;
+}
+
+std::vector<std::uint32_t> NftTable::ports() const {
+  std::vector<std::uint32_t> out{socket_.port()};
+  if (context_port_ != 0) out.push_back(context_port_);
+  return out;
+}
+
+Outcome NftTable::run(const std::string& commands) {
+  errno = 0;
+  const int status = nft_run_cmd_from_buffer(context_.get(), commands.c_str());
+  const int number = errno;
+  // Reading the buffers empties them; unread they would grow with every command.
+  (void)nft_ctx_get_output_buffer(context_.get());
+  std::string words = nft_ctx_get_error_buffer(context_.get());
+  if (status == 0) return {};
+  while (!words.empty() && std::isspace(static_cast<unsigned char>(words.back())) != 0) {
+    words.pop_back();
+  }
+  return fail(Error::from_errno(number == 0 ? EINVAL : number,
+                                fmt::format("nft table inet {}: {}", table_, words)));
+}
+
+Result<std::string> NftTable::ensure_ruleset(const RulesetOptions& options) {
+  if (options.table != table_) {
+    return fail(ErrorCode::kInternal, "this is table inet {}, not {}", table_, options.table);
+  }
+  const TableDescription wanted = describe(options);
+  std::string found;
+  for (unsigned writes = 0;; ++writes) {
+    const auto actual = read_table(socket_, table_);
+    if (!actual) return fail(actual.error());
+    const std::string wrong = joined(differences(wanted, *actual));
+    if (wrong.empty()) return found;
+    if (found.empty()) found = wrong;
+    if (writes == kWrites) {
+      return fail(ErrorCode::kKernel, "nft table inet {} does not become as it should be: {}",
+                  table_, wrong);
+    }
+    if (auto written = run(render(options, *actual)); !written) return fail(written.error());
+  }
+}
+
+Outcome NftTable::remove() {
+  // "add" first, so that a missing table is no error.
+  return run(fmt::format("add table inet {0}\ndelete table inet {0}\n", table_));
+}
+
+Outcome NftTable::dump_map(Map map, bool v6, std::vector<Mapping>& out) {
+  const std::size_t start = out.size();
+  for (unsigned attempt = 1;; ++attempt) {
+    int error = 0;
+    auto on_message = [&](const nlmsghdr& header) {
+      if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) error = EINTR;
+      if (const auto code = error_of(header)) {
+        if (*code != 0) error = *code;
+      } else {
+        decode_mappings(header, map, v6, out);
+      }
+      return true;
+    };
+    const auto request = encoder_.request(map_index(map, v6), socket_.next_sequence(), true);
+    if (auto sent = socket_.exchange(request, on_message); !sent) return sent;
+    if (error == 0) return {};
+    out.resize(start, Mapping{});
+    if (error == ENOENT) return {};  // no table, or no map yet
+    if (error != EINTR || attempt == kDumpAttempts) {
+      return fail_errno(error, fmt::format("read map {} of table inet {}",
+                                           map_name(map, v6 ? AF_INET6 : AF_INET), table_));
+    }
+  }
+}
+
+Result<std::vector<Mapping>> NftTable::dump() {
+  std::vector<Mapping> out;
+  for (const Map map : {Map::kFixedByFloating, Map::kFloatingByFixed, Map::kFloatingByHairpin}) {
+    for (const bool v6 : {false, true}) {
+      if (auto done = dump_map(map, v6, out); !done) return fail(done.error());
+    }
+  }
+  return out;
+}
+
+Result<std::vector<NftTable::Refusal>> NftTable::send(std::span<const MappingChange> changes,
+                                                      ElementEncoder::Packing packing) {
+  const auto batch = encoder_.encode(changes, socket_.next_sequence(), packing);
+  for (std::size_t i = 1; i < encoder_.messages(); ++i) (void)socket_.next_sequence();
+  std::vector<Refusal> refusals;
+  auto on_message = [&](const nlmsghdr& header) {
+    const auto error = error_of(header);
+    if (error.value_or(0) != 0) refusals.push_back({header.nlmsg_seq, *error});
+    return true;
+  };
+  if (auto sent = socket_.exchange(batch, on_message); !sent) return fail(sent.error());
+  return refusals;
+}
+
+Result<bool> NftTable::map_exists(std::size_t map) {
+  int error = 0;
+  auto on_message = [&](const nlmsghdr& header) {
+    if (const auto code = error_of(header)) error = *code;
+    return true;
+  };
+  const auto request = encoder_.request(map, socket_.next_sequence(), false);
+  if (auto sent = socket_.exchange(request, on_message); !sent) return fail(sent.error());
+  return error == 0;
+}
+
+CommitFailure NftTable::explain(std::span<const MappingChange> changes,
+                                const std::vector<Refusal>& refusals) {
+  const int first = refusals.front().error;
+  CommitFailure failure{
+      Error::from_errno(first, fmt::format("nft table inet {}: transaction refused", table_)), {}};
+  if (first == ENOENT) {
+    for (std::size_t map = 0; map < kMaps; ++map) {
+      const auto exists = map_exists(map);
+      // Without its map no change is to blame.
+      if (exists && !*exists) {
+        failure.error = Error::from_errno(
+            ENOENT, fmt::format("nft table inet {}: the table or a map is gone", table_));
+        return failure;
+      }
+    }
+  }
+  std::vector<bool> named(changes.size());
+  for (const Refusal& refusal : refusals) {
+    const std::size_t index = encoder_.change_of(refusal.sequence);
+    if (index == ElementEncoder::npos || named[index]) continue;
+    named[index] = true;
+    failure.refused.push_back({index, Error::from_errno(refusal.error, text_of(changes[index]))});
+  }
+  std::sort(failure.refused.begin(), failure.refused.end(),
+            [](const auto& a, const auto& b) { return a.index < b.index; });
+  return failure;
+}
+
+tl::expected<void, CommitFailure> NftTable::commit(std::span<const MappingChange> changes) {
+  if (changes.empty()) return {};
+  using Packing = ElementEncoder::Packing;
+  for (const Packing packing : {Packing::kMany, Packing::kOne}) {
+    auto refusals = send(changes, packing);
+    if (!refusals) {
+      return tl::unexpected(CommitFailure{std::move(refusals.error()).within("nft commit"), {}});
+    }
+    if (refusals->empty()) return {};
+    // Many elements went in one message: ask again to hear which of them it was. The batch is
+    // refused whole once more, or whoever was in the way is gone and it goes through.
+    if (packing == Packing::kOne || encoder_.exact()) {
+      return tl::unexpected(explain(changes, *refusals));
+    }
+  }
+  return {};
+}
+
+}  // namespace fipd::nat

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/base/netlink_socket.h"
+#include "nat/element_message.h"
+#include "nat/nat_table.h"
+
+struct nft_ctx;  // libnftables
+
+namespace fipd::nat {
+
+// NatTable in the kernel: the skeleton as text through libnftables, elements by raw batches
+// through one socket that lives as long as this does. Keeps no state on disk or about the kernel:
+// every answer is read from it.
+class NftTable : public NatTable {
+ public:
+  // kBadInput where `table` is no name that nft takes.
+  [[nodiscard]] static Result<std::unique_ptr<NftTable>> open(std::string table);
+  ~NftTable() override;
+
+  // The netlink ports that our commits come from: for NatMonitor to pass over. Process ids would
+  // not do: the kernel tells the committing thread's, as the initial pid namespace counts.
+  [[nodiscard]] std::vector<std::uint32_t> ports() const;
+
+  [[nodiscard]] Result<std::string> ensure_ruleset(const RulesetOptions& options) override;
+  [[nodiscard]] Result<std::vector<Mapping>> dump() override;
+  // Where table or map is gone: ENOENT and no change blamed.
+  [[nodiscard]] tl::expected<void, CommitFailure> commit(
+      std::span<const MappingChange> changes) override;
+  // Takes the whole table out of the kernel (`fipd --flush`); fine where there is none.
+  [[nodiscard]] Outcome remove();
+
+ private:
+  struct FreeContext {
+    void operator()(nft_ctx* context) const;
+  };
+
+  NftTable(std::string table, NetlinkSocket socket);
+  [[nodiscard]] Outcome run(const std::string& commands);
+  // Sends one batch; the refused messages' sequence numbers and errnos.
+  struct Refusal {
+    std::uint32_t sequence;
+    int error;
+  };
+  [[nodiscard]] Result<std::vector<Refusal>> send(std::span<const MappingChange> changes,
+                                                  ElementEncoder::Packing packing);
+  [[nodiscard]] Outcome dump_map(Map map, bool v6, std::vector<Mapping>& out);
+  [[nodiscard]] Result<bool> map_exists(std::size_t map);
+  [[nodiscard]] CommitFailure explain(std::span<const MappingChange> changes,
+                                      const std::vector<Refusal>& refusals);
+
+  std::string table_;
+  NetlinkSocket socket_;
+  std::unique_ptr<nft_ctx, FreeContext> context_;
+  std::uint32_t context_port_ = 0;  // 0: not found
+  ElementEncoder encoder_;
+};
+
+}  // namespace fipd::nat
