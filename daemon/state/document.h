@@ -28,6 +28,9 @@ namespace fipd {
 [[nodiscard]] Result<std::vector<Binding>> bindings_from_toml(std::string_view text,
                                                               std::string_view file);
 
+// What one document may hold; the text itself kMaxDocumentBytes (text_file.h).
+inline constexpr std::size_t kMaxBindings = 250000;
+
 // Without the keys that are at their defaults.
 [[nodiscard]] boost::json::object to_json(const Binding& binding);
 

@@ -1,0 +1,94 @@
+#include "daemon/state/derive.h"
+
+#include <algorithm>
+
+namespace fipd {
+namespace {
+
+std::optional<Refusal> unusable(const IpAddress& address, std::string_view role) {
+  std::string_view kind;
+  if (address.is_unspecified()) kind = "the unspecified address";
+  if (address.is_loopback()) kind = "a loopback address";
+  if (address.is_multicast()) kind = "a multicast address";
+  if (address.is_v4()) {
+    const std::uint32_t bits = address.to_v4().to_uint();
+    if (bits >> 24 == 0) kind = "in 0.0.0.0/8 (this network)";
+    if (bits >> 24 == 127) kind = "a loopback address";
+    if (bits >> 16 == 0xa9fe) kind = "a link-local address";
+    if (bits == 0xffffffff) kind = "the broadcast address";
+  } else if (address.to_v6().is_link_local()) {
+    kind = "a link-local address";
+  }
+  if (kind.empty()) return std::nullopt;
+  return Refusal{"unusable_address", fmt::format("{} {} is {}", role, address, kind)};
+}
+
+const bgp::Link* usable_link(const Binding& binding, const Host& host, InterfaceLookup interface_to,
+                             std::string& waiting) {
+  const bgp::Link* link = nullptr;
+  if (!binding.interface.empty()) {
+    link = host.link(binding.interface);
+    if (link == nullptr) waiting = fmt::format("no interface {} on this host", binding.interface);
+  } else if (const auto found = interface_to(binding.fixed); !found) {
+    waiting = found.error().message();
+  } else if (!*found) {
+    waiting = fmt::format("no local interface leads to {}", binding.fixed);
+  } else {
+    link = host.link(**found);
+    if (link == nullptr) waiting = fmt::format("interface {} to {} is gone", **found, binding.fixed);
+  }
+  if (link == nullptr) return nullptr;
+  if (!link->up) {
+    waiting = fmt::format("interface {} is down", link->name);
+    return nullptr;
+  }
+  if (!link->carrier) {
+    waiting = fmt::format("interface {} has no carrier", link->name);
+    return nullptr;
+  }
+  return link;
+}
+
+}  // namespace
+
+std::optional<Refusal> refusal_of(const Binding& binding, const DeriveRules& rules,
+                                  const Host& host,
+                                  FunctionRef<bool(const IpAddress&)> is_floating) {
+  const IpAddress& floating = binding.floating;
+  if (floating.is_v4() != binding.fixed.is_v4()) {
+    return Refusal{"mixed_families", fmt::format("{} and {} are of different families", floating,
+                                                 binding.fixed)};
+  }
+  if (auto bad = unusable(floating, "floating IP")) return bad;
+  if (auto bad = unusable(binding.fixed, "fixed IP")) return bad;
+  const bool admitted =
+      rules.pools.empty() || std::any_of(rules.pools.begin(), rules.pools.end(),
+                                         [&](const Prefix& pool) { return pool.contains(floating); });
+  if (!admitted) {
+    return Refusal{"outside_pools", fmt::format("{} is outside pools.allowed", floating)};
+  }
+  if (host.owns(floating)) {
+    return Refusal{"own_address", fmt::format("{} is an address of this host", floating)};
+  }
+  if (is_floating(binding.fixed)) {
+    return Refusal{"fixed_is_floating",
+                   fmt::format("the fixed IP {} is itself a floating IP", binding.fixed)};
+  }
+  return std::nullopt;
+}
+
+Desired derive(const Binding& binding, const DeriveRules& rules, const Host& host,
+               const Bindings& bindings, InterfaceLookup interface_to) {
+  Desired desired;
+  const auto is_floating = [&](const IpAddress& address) {
+    return address == binding.floating || bindings.winner(address) != nullptr;
+  };
+  desired.refusal = refusal_of(binding, rules, host, is_floating);
+  if (desired.refusal) return desired;
+  if (const auto* link = usable_link(binding, host, interface_to, desired.waiting)) {
+    desired.route = bgp::HostRoute{binding.floating, rules.metric, link->index};
+  }
+  return desired;
+}
+
+}  // namespace fipd

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bgp/route_table.h"
+#include "daemon/base/function_ref.h"
+#include "daemon/state/bindings.h"
+#include "daemon/state/host.h"
+
+namespace fipd {
+
+// Settings that decide what a binding becomes.
+struct DeriveRules {
+  std::vector<Prefix> pools;  // empty: any address is admitted
+  std::uint32_t metric = 1024;
+};
+
+// Why a binding cannot be, whatever the interfaces do: a stable code for the API ("outside_pools")
+// and a sentence.
+struct Refusal {
+  std::string_view code;
+  std::string text;
+};
+
+// `is_floating` says whether an address is, or would become, somebody's floating IP.
+[[nodiscard]] std::optional<Refusal> refusal_of(const Binding& binding, const DeriveRules& rules,
+                                                const Host& host,
+                                                FunctionRef<bool(const IpAddress&)> is_floating);
+
+// What one binding should be in the kernel. Translated whenever it is admitted; routed only while
+// its interface is there: a packet must never be attracted that nobody would get.
+struct Desired {
+  std::optional<Refusal> refusal;       // then nothing else
+  std::optional<bgp::HostRoute> route;  // none: `waiting` says why
+  std::string waiting;
+
+  [[nodiscard]] bool translated() const { return !refusal; }
+};
+
+// The kernel's own interface to a fixed IP, for bindings that name none.
+using InterfaceLookup = FunctionRef<Result<std::optional<unsigned>>(const IpAddress&)>;
+
+[[nodiscard]] Desired derive(const Binding& binding, const DeriveRules& rules, const Host& host,
+                             const Bindings& bindings, InterfaceLookup interface_to);
+
+}  // namespace fipd

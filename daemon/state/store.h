@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "daemon/base/result.h"
+#include "daemon/state/binding.h"
+
+struct sqlite3;       // SQLite
+struct sqlite3_stmt;  // SQLite
+
+namespace fipd {
+
+struct StoredBinding {
+  Binding binding;
+  std::uint64_t revision = 0;
+
+  friend bool operator==(const StoredBinding&, const StoredBinding&) = default;
+};
+
+// One step of a commit: a binding added or replaced, a binding gone (also where there was none), a
+// word of the daemon's own.
+struct StoreRemoval {
+  IpAddress floating;
+};
+struct StoreMeta {
+  std::string key;
+  std::string value;
+};
+using StoreChange = std::variant<StoredBinding, StoreRemoval, StoreMeta>;
+
+// The bindings of the control API on disk: SQLite, WAL, synchronous=FULL. Blocks on fsync. One
+// caller at a time, from any thread. Held exclusively: a second daemon on the same file is refused,
+// and so is the sqlite3 shell while the daemon runs. Failures are kUnavailable and name the remedy.
+class Store {
+ public:
+  // Makes the file (0600) in a directory that exists, brings an older schema up to date, checks
+  // the file's integrity. A newer schema, a foreign or damaged file is refused, and left as it is.
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open(const std::filesystem::path& path);
+
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+  ~Store();
+
+  [[nodiscard]] Result<std::vector<StoredBinding>> load();
+  // Empty where the key was never set.
+  [[nodiscard]] Result<std::optional<std::string>> meta(std::string_view key);
+  // One transaction, on disk when it returns. On failure the old state stands, and the next commit
+  // may well succeed.
+  [[nodiscard]] Outcome commit(std::span<const StoreChange> changes);
+
+ private:
+  Store(std::filesystem::path path, sqlite3* db);
+  class Statement;
+
+  [[nodiscard]] Outcome prepare();  // schema and statements
+  [[nodiscard]] Outcome check_owner();
+  [[nodiscard]] Outcome upgrade();
+  [[nodiscard]] Outcome run(const char* sql);
+  [[nodiscard]] Result<std::int64_t> number(const char* sql);
+  [[nodiscard]] Outcome apply(const StoreChange& change);
+  [[nodiscard]] Error error(std::string_view doing, int code) const;
+  [[nodiscard]] Error failure(std::string_view doing) const;
+  [[nodiscard]] Error held_by_another() const;
+
+  std::filesystem::path path_;
+  sqlite3* db_;
+  sqlite3_stmt* put_ = nullptr;
+  sqlite3_stmt* remove_ = nullptr;
+  sqlite3_stmt* put_meta_ = nullptr;
+};
+
+}  // namespace fipd
