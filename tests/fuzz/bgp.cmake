@@ -1,0 +1,1 @@
+fipd_fuzz_target(rtnl_event LINK fipd_bgp)
