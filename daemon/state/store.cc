@@ -279,8 +279,7 @@ Error Store::failure(std::string_view doing) const {
 }
 
 Error Store::error(std::string_view doing, int code) const {
-  const int system = sqlite3_system_errno(db_);
-  std::string_view remedy = "see the system's log for errors of its disk";
+  std::string_view remedy = "see whether its disk is full, read-only or failing";
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -299,15 +298,10 @@ Error Store::error(std::string_view doing, int code) const {
       remedy = "restore it from a backup, or move it away and add its floating IPs again";
       break;
     default:
-      if (system == ENOSPC || system == EDQUOT || system == EFBIG) remedy = "make room on its disk";
-      if (system == EROFS) remedy = "its disk is mounted read-only";
       break;
   }
   std::string message =
       fmt::format("store {}: {}: {}", path_.string(), doing, sqlite3_errstr(code));
-  if ((code & 0xff) == SQLITE_IOERR && system != 0) {
-    message += fmt::format(" ({})", std::strerror(system));
-  }
   return Error(ErrorCode::kUnavailable, fmt::format("{}: {}", message, remedy));
 }
 

@@ -1,7 +1,8 @@
 // What happens to the store when the machine is not kind to it.
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
-#include <sys/resource.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -66,34 +67,48 @@ TEST_F(StoreTest, LosesNothingAcknowledgedToKill9) {
   }
 }
 
+// A disk of 256 KiB under directory_, in a mount namespace of this process alone.
+bool mount_small_disk(const std::filesystem::path& directory, unsigned long flags) {
+  return ::unshare(CLONE_NEWNS) == 0 &&
+         ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         ::mount("small", directory.c_str(), "tmpfs", flags, "size=256k") == 0;
+}
+
 TEST_F(StoreTest, KeepsTheOldStateOnAFullDiskAndServesOnAfterwards) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to mount a small disk";
   in_child([this] {
-    ::signal(SIGXFSZ, SIG_IGN);
+    if (!mount_small_disk(directory_, 0)) return false;
     auto store = Store::open(path_);
     if (!store || !put(**store, stored(1))) return false;
+    std::ofstream filler(directory_ / "filler");
+    while (filler.write("................................", 32).flush()) {
+    }
 
-    // The disk ends here: every write beyond 64 KiB into any file fails.
-    rlimit limit{};
-    ::getrlimit(RLIMIT_FSIZE, &limit);
-    const rlimit before = limit;
-    limit.rlim_cur = 64 << 10;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-    std::vector<StoreChange> many;
-    for (unsigned i = 100; i < 5000; ++i) many.emplace_back(stored(i));
-    many.emplace_back(StoreRemoval{stored(1).binding.floating});
+    const StoreChange changes[] = {stored(2), stored(3), stored(4),
+                                   StoreRemoval{stored(1).binding.floating}};
+    std::vector<StoreChange> many(std::begin(changes), std::end(changes));
+    for (unsigned i = 100; i < 600; ++i) many.emplace_back(stored(i));
     const Outcome refused = (*store)->commit(many);
     if (refused) return false;
-    const std::string& said = refused.error().message();
-    EXPECT_THAT(said, HasSubstr("make room"));
-    EXPECT_THAT(said, HasSubstr(path_.string()));
-    const auto still = (*store)->load();
-    if (!still || *still != std::vector{stored(1)}) return false;
+    EXPECT_THAT(refused.error().message(), HasSubstr("make room on its disk"));
+    EXPECT_THAT(refused.error().message(), HasSubstr(path_.string()));
+    EXPECT_EQ((*store)->load().value(), std::vector{stored(1)});
 
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    if (!(*store)->commit(many) || (*store)->load()->size() != 4900) return false;
+    std::filesystem::remove(directory_ / "filler");
+    EXPECT_TRUE((*store)->commit(changes));
+    store->reset();
+    EXPECT_EQ(open()->load()->size(), 3U);
     return !::testing::Test::HasFailure();
   });
-  EXPECT_EQ(open()->load()->size(), 4900U);
+}
+
+TEST_F(StoreTest, RefusesAReadOnlyDisk) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to mount a disk";
+  in_child([this] {
+    if (!mount_small_disk(directory_, MS_RDONLY)) return false;
+    EXPECT_THAT(refusal(), HasSubstr("its disk is mounted read-only"));
+    return !::testing::Test::HasFailure();
+  });
 }
 
 TEST_F(StoreTest, RefusesToOpenWhatItMayNotWrite) {
