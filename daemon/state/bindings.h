@@ -43,7 +43,9 @@ class Bindings {
   using Claims = std::vector<Claim>;
   struct TextHash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
   };
 
   void index(const Binding& binding);

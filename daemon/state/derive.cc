@@ -35,7 +35,8 @@ const bgp::Link* usable_link(const Binding& binding, const Host& host, Interface
     waiting = fmt::format("no local interface leads to {}", binding.fixed);
   } else {
     link = host.link(**found);
-    if (link == nullptr) waiting = fmt::format("interface {} to {} is gone", **found, binding.fixed);
+    if (link == nullptr)
+      waiting = fmt::format("interface {} to {} is gone", **found, binding.fixed);
   }
   if (link == nullptr) return nullptr;
   if (!link->up) {
@@ -56,14 +57,14 @@ std::optional<Refusal> refusal_of(const Binding& binding, const DeriveRules& rul
                                   FunctionRef<bool(const IpAddress&)> is_floating) {
   const IpAddress& floating = binding.floating;
   if (floating.is_v4() != binding.fixed.is_v4()) {
-    return Refusal{"mixed_families", fmt::format("{} and {} are of different families", floating,
-                                                 binding.fixed)};
+    return Refusal{"mixed_families",
+                   fmt::format("{} and {} are of different families", floating, binding.fixed)};
   }
   if (auto bad = unusable(floating, "floating IP")) return bad;
   if (auto bad = unusable(binding.fixed, "fixed IP")) return bad;
-  const bool admitted =
-      rules.pools.empty() || std::any_of(rules.pools.begin(), rules.pools.end(),
-                                         [&](const Prefix& pool) { return pool.contains(floating); });
+  const bool admitted = rules.pools.empty() ||
+                        std::any_of(rules.pools.begin(), rules.pools.end(),
+                                    [&](const Prefix& pool) { return pool.contains(floating); });
   if (!admitted) {
     return Refusal{"outside_pools", fmt::format("{} is outside pools.allowed", floating)};
   }

@@ -26,7 +26,9 @@ std::optional<bgp::Link> Host::remove_link(unsigned index) {
   return gone;
 }
 
-void Host::put(const bgp::LocalAddress& address) { addresses_.emplace(address.address, address.interface); }
+void Host::put(const bgp::LocalAddress& address) {
+  addresses_.emplace(address.address, address.interface);
+}
 
 void Host::remove(const bgp::LocalAddress& address) {
   addresses_.erase({address.address, address.interface});

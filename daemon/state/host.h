@@ -11,8 +11,8 @@
 
 namespace fipd {
 
-// What is known of this host's links and addresses, as the last read and the events since then told.
-// Pure; one thread.
+// What is known of this host's links and addresses, as the last read and the events since then
+// told. Pure; one thread.
 class Host {
  public:
   // What was there before, if anything.

@@ -1,0 +1,211 @@
+// What the daemon answers to the control API: Service, from the parts.
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "daemon/daemon.h"
+
+namespace fipd {
+namespace {
+
+// A change is on disk by then; only the kernel's answer is waited for.
+constexpr std::chrono::seconds kKernelDeadline{30};
+constexpr std::chrono::milliseconds kFirstLook{5};
+constexpr std::chrono::milliseconds kLongestBetweenLooks{100};
+
+bool covers(const std::vector<std::string>& have, const std::vector<std::string>& wanted) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const std::string& each) {
+    return std::find(have.begin(), have.end(), each) != have.end();
+  });
+}
+
+}  // namespace
+
+StatusReport Daemon::status() {
+  StatusReport report;
+  report.version = FIPD_VERSION;
+  report.host = config_.host.name;
+  report.started = started_;
+  report.counts = reconciler_->standings().counts();
+  report.counts[static_cast<std::size_t>(State::kConflict)] = reconciler_->bindings().losers();
+  report.sources = {api_->report(), files_->report()};
+  report.bird.enabled = bird_ != nullptr;
+  if (bird_watch_) report.bird = to_report(bird_watch_->snapshot());
+  report.counters = reconciler_->counters();
+  report.problems = reconciler_->problems();
+  for (const SourceReport& source : report.sources) {
+    for (const std::string& problem : source.problems) {
+      report.problems.push_back(fmt::format("source {}: {}", source.name, problem));
+    }
+    if (source.held == 0) continue;
+    report.problems.push_back(
+        fmt::format("source {}: {} removal(s) held: look at it, then fipctl accept {}", source.name,
+                    source.held, source.name));
+  }
+  if (!report.bird.problem.empty()) report.problems.push_back("BIRD: " + report.bird.problem);
+  const auto failed = report.counts[static_cast<std::size_t>(State::kFailed)];
+  if (failed > 0) {
+    report.problems.push_back(fmt::format("{} floating IP(s) refused by the kernel", failed));
+  }
+  return report;
+}
+
+boost::asio::awaitable<std::vector<IpAddress>> Daemon::addresses() {
+  std::vector<IpAddress> all = reconciler_->bindings().floatings();
+  reconciler_->standings().for_each([&](const IpAddress& floating, const Standing&) {
+    if (reconciler_->bindings().winner(floating) == nullptr) all.push_back(floating);
+  });
+  auto work = [all = std::move(all)]() mutable {
+    std::sort(all.begin(), all.end());
+    return std::move(all);
+  };
+  std::vector<IpAddress> sorted = co_await parsing_.run(std::move(work));
+  co_return sorted;
+}
+
+std::vector<FloatingIpReport> Daemon::rows(const IpAddress& floating) {
+  std::vector<FloatingIpReport> rows;
+  const auto claims = reconciler_->bindings().claims(floating);
+  const Standing* standing = reconciler_->standings().find(floating);
+  if (claims.empty() && standing == nullptr) return rows;
+  FloatingIpReport first;
+  if (!claims.empty()) {
+    first.binding = claims.front().binding;
+    first.source = claims.front().origin;
+    first.revision = claims.front().revision;
+  } else {
+    first.binding.floating = floating;
+    first.binding.fixed = reconciler_->translated_to(floating).value_or(IpAddress());
+  }
+  if (standing != nullptr) {
+    first.state = standing->state;
+    first.reason = standing->reason;
+  } else {
+    first.reason = "not looked at yet";
+  }
+  if (const auto* entries = reconciler_->routes().find(floating)) {
+    const bgp::Link* link = reconciler_->host().link(entries->front().interface);
+    if (link != nullptr) first.interface = link->name;
+    first.metric = entries->front().metric;
+  }
+  if (bird_watch_) {
+    for (const bgp::BirdSession& each : bird_watch_->snapshot().sessions) {
+      first.sessions.push_back(each.name);
+    }
+    first.announced = announcements_->last(floating);
+    if (first.state == State::kRouted && !first.announced.empty()) first.state = State::kAnnounced;
+  }
+  rows.push_back(std::move(first));
+  for (const Claim& loser : claims.subspan(claims.empty() ? 0 : 1)) {
+    FloatingIpReport& row = rows.emplace_back();
+    row.binding = loser.binding;
+    row.source = loser.origin;
+    row.revision = loser.revision;
+    row.state = State::kConflict;
+    row.reason =
+        fmt::format("bound to {} by {}", claims.front().binding.fixed, claims.front().origin);
+  }
+  return rows;
+}
+
+boost::asio::awaitable<std::vector<FloatingIpReport>> Daemon::inspect(IpAddress floating) {
+  const bool routed = reconciler_->routes().find(floating) != nullptr;
+  Error unanswered(ErrorCode::kInternal, "");
+  if (routed && announcements_) {
+    const Result<std::vector<std::string>> asked = co_await announcements_->ask(floating);
+    if (!asked) unanswered = asked.error();
+  }
+  std::vector<FloatingIpReport> found = rows(floating);
+  if (!found.empty() && routed && found.front().reason.empty()) {
+    FloatingIpReport& first = found.front();
+    if (!unanswered.message().empty()) {
+      first.reason = "BIRD: " + unanswered.message();
+    } else if (announcements_ && first.announced.empty()) {
+      first.reason = established().empty() ? "no BGP session is established"
+                                           : "no BGP session has it exported";
+    }
+  }
+  co_return found;
+}
+
+boost::asio::awaitable<tl::expected<void, ChangeFailure>> Daemon::change(ChangeRequest request) {
+  std::vector<IpAddress> put;
+  for (const Binding& each : request.put) put.push_back(each.floating);
+  tl::expected<void, ChangeFailure> changed = co_await api_->change(std::move(request));
+  if (!changed) co_return changed;
+  const bool settled = co_await reconciler_->settled(Signal::Clock::now() + kKernelDeadline);
+  if (!settled) {
+    Error late(ErrorCode::kTimeout, "kept, but the kernel has not taken it yet: see fipctl status");
+    ChangeFailure failure{std::move(late), std::nullopt, "kernel_timeout"};
+    co_return tl::unexpected<ChangeFailure>(std::move(failure));
+  }
+  for (const IpAddress& floating : put) {
+    const Standing* standing = reconciler_->standings().find(floating);
+    if (standing == nullptr || standing->state != State::kFailed) continue;
+    Error refused(ErrorCode::kKernel,
+                  fmt::format("{}: {}; kept, and tried again", floating, standing->reason));
+    ChangeFailure failure{std::move(refused), floating, "kernel_refused"};
+    co_return tl::unexpected<ChangeFailure>(std::move(failure));
+  }
+  co_return changed;
+}
+
+std::vector<std::string> Daemon::established() const {
+  std::vector<std::string> names;
+  if (!bird_watch_) return names;
+  for (const bgp::BirdSession& each : bird_watch_->snapshot().sessions) {
+    if (each.established()) names.push_back(each.name);
+  }
+  return names;
+}
+
+boost::asio::awaitable<std::optional<Outcome>> Daemon::reached(IpAddress floating, WaitFor what) {
+  const Standing* standing = reconciler_->standings().find(floating);
+  if (standing == nullptr) co_return std::nullopt;
+  const State state = standing->state;
+  if (state == State::kRefused || state == State::kFailed || state == State::kWithdrawing) {
+    Outcome never =
+        fail(ErrorCode::kKernel, "{} is {}: {}", floating, to_string(state), standing->reason);
+    co_return never;
+  }
+  if (what == WaitFor::kSettled || what == WaitFor::kTranslated) co_return success();
+  if (state != State::kRouted) co_return std::nullopt;
+  if (what == WaitFor::kRouted) co_return success();
+  if (!announcements_) {
+    Outcome never = fail(ErrorCode::kUnavailable, "bird.enabled is false: nothing is announced");
+    co_return never;
+  }
+  const Result<std::vector<std::string>> sessions = co_await announcements_->ask(floating);
+  const std::vector<std::string> wanted = established();
+  if (!sessions || sessions->empty() || !covers(*sessions, wanted)) co_return std::nullopt;
+  co_return success();
+}
+
+boost::asio::awaitable<Outcome> Daemon::wait(std::vector<IpAddress> floatings, WaitFor what,
+                                             std::chrono::milliseconds timeout) {
+  const auto deadline = Signal::Clock::now() + timeout;
+  boost::asio::steady_timer timer(context_);
+  for (const IpAddress& floating : floatings) {
+    auto between = kFirstLook;
+    for (;;) {
+      std::optional<Outcome> outcome = co_await reached(floating, what);
+      if (outcome && !*outcome) co_return std::move(*outcome);
+      if (outcome) break;
+      if (Signal::Clock::now() >= deadline) {
+        const auto now = co_await inspect(floating);
+        const std::string state =
+            now.empty() ? "gone"
+                        : fmt::format("{}{}{}", to_string(now.front().state),
+                                      now.front().reason.empty() ? "" : ": ", now.front().reason);
+        co_return fail(ErrorCode::kTimeout, "{} is {}", floating, state);
+      }
+      timer.expires_after(between);
+      co_await timer.async_wait(boost::asio::use_awaitable);
+      between = std::min(between * 2, kLongestBetweenLooks);
+    }
+  }
+  co_return success();
+}
+
+}  // namespace fipd

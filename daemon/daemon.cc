@@ -1,0 +1,214 @@
+#include "daemon/daemon.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "daemon/notify.h"
+
+namespace fipd {
+namespace {
+
+unsigned rank_of(const Config& config, std::string_view source) {
+  const auto& order = config.sources.order;
+  const auto at = std::find(order.begin(), order.end(), source);
+  return static_cast<unsigned>(at - order.begin());
+}
+
+void task_failed(const std::string& name, const std::string& what) {
+  // A coroutine that dies leaves the daemon half alive, which is worse than a restart: the kernel's
+  // state outlives us, and the service manager brings us back.
+  spdlog::critical("task {} failed: {}; ending, to be restarted", name, what);
+  std::_Exit(1);
+}
+
+}  // namespace
+
+Daemon::Daemon(boost::asio::io_context& context, Config config, std::filesystem::path config_file)
+    : context_(context),
+      at_start_(config),
+      config_(std::move(config)),
+      config_file_(std::move(config_file)),
+      started_(std::chrono::system_clock::now()),
+      tasks_(context.get_executor(), task_failed) {}
+
+Daemon::~Daemon() = default;
+
+Outcome Daemon::start() {
+  if (auto opened = open_kernel(); !opened) return opened;
+  if (auto opened = open_sources(); !opened) return opened;
+  open_bird();
+  control::HttpOptions options;
+  options.path = config_.control.socket;
+  options.group = config_.control.group;
+  options.read_by_all = config_.control.read_by_all;
+  options.metrics_listen = config_.metrics.listen;
+  options.limits.clients = config_.limits.clients;
+  options.limits.request_bytes = config_.limits.request_bytes;
+  options.limits.unsent_bytes = config_.limits.unsent_bytes;
+  server_ =
+      std::make_unique<control::HttpServer>(context_.get_executor(), options, *this, parsing_);
+  if (auto listening = server_->start(); !listening) return listening;
+  spawn_tasks();
+  return {};
+}
+
+// Monitors are open before the first read, so that no change can fall between.
+Outcome Daemon::open_kernel() {
+  auto routes = bgp::KernelRouteTable::open(config_.route.table, config_.route.protocol);
+  if (!routes) return fail(std::move(routes).error());
+  routes_ = std::move(*routes);
+  auto network = bgp::KernelNetwork::open();
+  if (!network) return fail(std::move(network).error());
+  network_ = std::move(*network);
+  auto nat = nat::NftTable::open(config_.nat.table);
+  if (!nat) return fail(std::move(nat).error());
+  nat_ = std::move(*nat);
+  auto connections = nat::KernelConnections::open();
+  if (!connections) return fail(std::move(connections).error());
+  connections_ = std::move(*connections);
+
+  const KernelParts parts{*routes_, *network_, *nat_, *connections_};
+  reconciler_ =
+      std::make_unique<Reconciler>(context_.get_executor(), parts, rules_of(config_), events_);
+  const std::array<std::uint32_t, 1> route_port{routes_->port()};
+  auto network_monitor =
+      bgp::NetworkMonitor::open(context_.get_executor(), route_port, *reconciler_);
+  if (!network_monitor) return fail(std::move(network_monitor).error());
+  network_monitor_ = std::move(*network_monitor);
+  const std::array<std::uint32_t, 1> nat_port{nat_->port()};
+  auto nat_monitor =
+      nat::NatMonitor::open(context_.get_executor(), config_.nat.table, nat_port, *reconciler_);
+  if (!nat_monitor) return fail(std::move(nat_monitor).error());
+  nat_monitor_ = std::move(*nat_monitor);
+  return reconciler_->start();
+}
+
+Outcome Daemon::open_sources() {
+  auto store = Store::open(config_.store.path);
+  if (!store) return fail(std::move(store).error());
+  store_ = std::move(*store);
+  const ApiOptions options{rank_of(config_, "api"), config_.limits.floating_ips};
+  ApiView view{reconciler_->bindings(), reconciler_->host(),
+               [this]() -> const DeriveRules& { return reconciler_->rules().derive; }};
+  api_ = std::make_unique<ApiSource>(context_.get_executor(), disk_, *store_, options,
+                                     std::move(view), *reconciler_);
+  if (auto loaded = api_->load(); !loaded) return loaded;
+  files_ = std::make_unique<FilesSource>(context_.get_executor(), parsing_, files_of(config_),
+                                         *reconciler_, events_);
+  return {};
+}
+
+void Daemon::open_bird() {
+  if (!config_.bird.enabled) return;
+  bgp::BirdOptions options;
+  options.path = config_.bird.socket;
+  options.timeout = config_.bird.timeout;
+  bird_ = std::make_unique<bgp::BirdClient>(context_.get_executor(), options);
+  announcements_ = std::make_unique<Announcements>(context_.get_executor(), *bird_, events_);
+  announcements_->on_released(
+      [this](const IpAddress& floating) { reconciler_->release(floating); });
+  reconciler_->on_unrouted([this](const IpAddress& floating) {
+    announcements_->forget(floating);
+    if (reconciler_->bindings().winner(floating) != nullptr) return;
+    announcements_->follow_withdrawal(floating, reconciler_->rules().linger);
+  });
+  bird_watch_ = std::make_unique<bgp::BirdWatch>(context_.get_executor(), *bird_, *announcements_,
+                                                 config_.bird.interval);
+}
+
+void Daemon::spawn_tasks() {
+  tasks_.spawn("reconciler", reconciler_->run());
+  tasks_.spawn("connection flush", reconciler_->run_flushes());
+  tasks_.spawn("api", api_->run());
+  if (announcements_) tasks_.spawn("announcements", announcements_->run());
+  tasks_.spawn("service manager", tell_service_manager());
+  network_monitor_->start();
+  nat_monitor_->start();
+  files_->start();
+  if (bird_watch_) bird_watch_->start();
+}
+
+void Daemon::stop() {
+  notify_service("STOPPING=1");
+  server_->stop();
+  bird_watch_.reset();
+  files_.reset();
+  network_monitor_.reset();
+  nat_monitor_.reset();
+  tasks_.cancel();
+}
+
+// READY when the first pass is done, or cannot be: then the status says why.
+boost::asio::awaitable<void> Daemon::tell_service_manager() {
+  using std::chrono_literals::operator""s;
+  const bool settled = co_await reconciler_->settled(Signal::Clock::now() + 20s);
+  spdlog::info("fipd {} on {}: {} floating IP(s), {}", FIPD_VERSION, config_.host.name,
+               reconciler_->bindings().size(), settled ? "in order" : "the kernel does not answer");
+  notify_service("READY=1");
+  const auto interval = watchdog_interval();
+  if (!interval) co_return;
+  boost::asio::steady_timer timer(context_);
+  for (;;) {
+    notify_service("WATCHDOG=1");
+    timer.expires_after(*interval);
+    co_await timer.async_wait(boost::asio::use_awaitable);
+  }
+}
+
+ReconcileRules Daemon::rules_of(const Config& config) const {
+  ReconcileRules rules;
+  rules.route_table = at_start_.route.table;
+  rules.derive.pools = config.pools.allowed;
+  rules.derive.metric = config.route.metric;
+  rules.ruleset.table = at_start_.nat.table;
+  rules.ruleset.snat = config.nat.snat;
+  rules.ruleset.internal = config.nat.internal;
+  rules.linger = config.nat.linger;
+  rules.sources = static_cast<unsigned>(at_start_.sources.order.size());
+  return rules;
+}
+
+FilesOptions Daemon::files_of(const Config& config) const {
+  FilesOptions options;
+  options.directory = at_start_.files.directory;
+  options.rank = rank_of(at_start_, "files");
+  options.hold_share = config.sources.hold_share;
+  options.hold_above = config.sources.hold_above;
+  options.max = config.limits.floating_ips;
+  return options;
+}
+
+boost::asio::awaitable<Result<std::vector<std::string>>> Daemon::reload() {
+  notify_service("RELOADING=1");
+  auto next = load_config(config_file_);
+  if (!next) {
+    spdlog::error("configuration not taken over, the old one stays in force:\n{}",
+                  next.error().message());
+    notify_service("READY=1");
+    co_return fail(std::move(next).error());
+  }
+  std::vector<std::string> later = needs_restart(at_start_, *next);
+  config_ = std::move(*next);
+  spdlog::set_level(spdlog::level::from_str(config_.log.level));
+  reconciler_->configure(rules_of(config_));
+  api_->configure(ApiOptions{rank_of(at_start_, "api"), config_.limits.floating_ips});
+  files_->apply(files_of(config_));
+  if (bird_watch_) bird_watch_->set_interval(config_.bird.interval);
+  spdlog::info("configuration taken over{}{}", later.empty() ? "" : "; a restart is needed for ",
+               fmt::join(later, ", "));
+  notify_service("READY=1");
+  co_return later;
+}
+
+boost::asio::awaitable<Result<std::size_t>> Daemon::accept(std::string source) {
+  if (!source.empty() && source != "files") {
+    co_return fail(ErrorCode::kNotFound, "source '{}' holds nothing: only 'files' can", source);
+  }
+  Result<std::size_t> accepted = co_await files_->accept();
+  co_return accepted;
+}
+
+}  // namespace fipd

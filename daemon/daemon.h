@@ -1,0 +1,97 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include <boost/asio/io_context.hpp>
+
+#include "bgp/bird_client.h"
+#include "bgp/bird_watch.h"
+#include "bgp/kernel_network.h"
+#include "bgp/kernel_route_table.h"
+#include "bgp/network_monitor.h"
+#include "daemon/announcements.h"
+#include "daemon/base/background.h"
+#include "daemon/base/tasks.h"
+#include "daemon/config.h"
+#include "daemon/control/http_server.h"
+#include "daemon/control/service.h"
+#include "daemon/reconcile/reconciler.h"
+#include "daemon/sources/api.h"
+#include "daemon/sources/files.h"
+#include "daemon/state/store.h"
+#include "nat/kernel_connections.h"
+#include "nat/nat_monitor.h"
+#include "nat/nft_table.h"
+
+namespace fipd {
+
+// The composition root: owns every part, hands each what it needs, and answers the control API from
+// them. One thread; the parts that would block have their own.
+class Daemon final : public Service {
+ public:
+  Daemon(boost::asio::io_context& context, Config config, std::filesystem::path config_file);
+  ~Daemon() override;
+
+  // Opens everything, in the order in which nothing can be missed. On failure nothing was written
+  // to the kernel.
+  [[nodiscard]] Outcome start();
+  // Ends all tasks; the context then runs out of work. The kernel's state stays as it is.
+  void stop();
+  [[nodiscard]] bool stopped() const { return tasks_.idle(); }
+
+  // Service
+  [[nodiscard]] StatusReport status() override;
+  boost::asio::awaitable<std::vector<IpAddress>> addresses() override;
+  [[nodiscard]] std::vector<FloatingIpReport> rows(const IpAddress& floating) override;
+  boost::asio::awaitable<std::vector<FloatingIpReport>> inspect(IpAddress floating) override;
+  boost::asio::awaitable<tl::expected<void, ChangeFailure>> change(ChangeRequest request) override;
+  boost::asio::awaitable<Outcome> wait(std::vector<IpAddress> floatings, WaitFor what,
+                                       std::chrono::milliseconds timeout) override;
+  boost::asio::awaitable<Result<std::vector<std::string>>> reload() override;
+  boost::asio::awaitable<Result<std::size_t>> accept(std::string source) override;
+  [[nodiscard]] EventHub& events() override { return events_; }
+
+ private:
+  [[nodiscard]] Outcome open_kernel();
+  [[nodiscard]] Outcome open_sources();
+  void open_bird();
+  void spawn_tasks();
+  boost::asio::awaitable<void> tell_service_manager();
+  [[nodiscard]] ReconcileRules rules_of(const Config& config) const;
+  [[nodiscard]] FilesOptions files_of(const Config& config) const;
+  [[nodiscard]] std::vector<std::string> established() const;
+  // Nothing: not yet. kKernel and the like: it never will.
+  boost::asio::awaitable<std::optional<Outcome>> reached(IpAddress floating, WaitFor what);
+
+  boost::asio::io_context& context_;
+  const Config at_start_;  // what only a restart can change is in force from here
+  Config config_;
+  const std::filesystem::path config_file_;
+  const std::chrono::system_clock::time_point started_;
+
+  EventHub events_;
+  Background disk_;
+  Background parsing_;
+  Tasks tasks_;
+
+  std::unique_ptr<bgp::KernelRouteTable> routes_;
+  std::unique_ptr<bgp::KernelNetwork> network_;
+  std::unique_ptr<nat::NftTable> nat_;
+  std::unique_ptr<nat::KernelConnections> connections_;
+  std::unique_ptr<Store> store_;
+
+  std::unique_ptr<Reconciler> reconciler_;
+  std::unique_ptr<bgp::NetworkMonitor> network_monitor_;
+  std::unique_ptr<nat::NatMonitor> nat_monitor_;
+  std::unique_ptr<ApiSource> api_;
+  std::unique_ptr<FilesSource> files_;
+  std::unique_ptr<bgp::BirdClient> bird_;
+  std::unique_ptr<Announcements> announcements_;
+  std::unique_ptr<bgp::BirdWatch> bird_watch_;
+  std::unique_ptr<control::HttpServer> server_;
+};
+
+}  // namespace fipd

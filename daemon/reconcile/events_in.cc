@@ -1,0 +1,81 @@
+// What others did to links, addresses, routes and rules: every event only marks what to look at.
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "daemon/base/process.h"
+#include "daemon/reconcile/reconciler.h"
+
+namespace fipd {
+
+void Reconciler::link_changed(const bgp::Link& link) {
+  const auto before = host_.put(link);
+  if (before && *before == link) return;
+  mark(bindings_.with_interface(link.name));
+  if (before && before->name != link.name) mark(bindings_.with_interface(before->name));
+  mark(routes_.by_interface(link.index));
+  // A link that goes down takes its IPv4 routes along, without a word.
+  if (before && before->up && !link.up) interfaces_suspect_.push_back(link.index);
+  if (link.up && link.carrier) {
+    for (const IpAddress& floating : waiting_unnamed_) mark(floating);
+  }
+  wake();
+}
+
+void Reconciler::link_removed(unsigned index) {
+  const auto gone = host_.remove_link(index);
+  if (gone) mark(bindings_.with_interface(gone->name));
+  mark(routes_.by_interface(index));
+  interfaces_suspect_.push_back(index);
+  wake();
+}
+
+void Reconciler::address_added(const bgp::LocalAddress& address) {
+  host_.put(address);
+  mark(address.address);
+}
+
+void Reconciler::address_removed(const bgp::LocalAddress& address) {
+  host_.remove(address);
+  mark(address.address);
+  // The last address of an interface takes the interface's IPv4 routes along, without a word.
+  interfaces_suspect_.push_back(address.interface);
+  mark(routes_.by_interface(address.interface));
+  wake();
+}
+
+void Reconciler::route_changed(const bgp::RouteEvent& event) {
+  if (event.table == rules_.route_table) {
+    suspect_routes(describe_process(event.port));
+    return;
+  }
+  const auto follow = [this](const IpAddress& floating) {
+    const Claim* claim = bindings_.winner(floating);
+    if (claim != nullptr && claim->binding.interface.empty()) mark(floating);
+  };
+  if (!event.destination.is_host()) {
+    bindings_.without_interface().for_each([this](const IpAddress& each) { mark(each); });
+  } else if (const auto* floatings = bindings_.with_fixed(event.destination.address())) {
+    floatings->for_each(follow);
+  }
+}
+
+void Reconciler::network_overrun() {
+  spdlog::warn("lost events of links and routes: reading them anew");
+  if (const auto read = read_host(); !read) {
+    spdlog::error("cannot read the host's links: {}", read.error().message());
+  }
+  suspect_routes("");
+  mark_all();
+}
+
+void Reconciler::foreign_commit(const nat::ForeignCommit& commit) {
+  suspect_nat(fmt::format("{} (pid {})", commit.name, commit.pid));
+}
+
+void Reconciler::nat_overrun() {
+  spdlog::warn("lost events of nftables: reading the maps anew");
+  suspect_nat("");
+}
+
+}  // namespace fipd

@@ -1,0 +1,339 @@
+// One pass: compare what is marked, write the differences in the promised order, conclude.
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+#include "daemon/reconcile/pass_state.h"
+#include "daemon/reconcile/reconciler.h"
+
+namespace fipd {
+namespace {
+
+// Below this many, a batch is written on the loop (2-3 ms at the most); above, on the thread.
+constexpr std::size_t kInline = 1024;
+// A pass that holds the loop longer than this lets others run.
+constexpr std::chrono::milliseconds kSlice{3};
+// How many changes of one pass are told one by one; of more, only their number is.
+constexpr std::size_t kTold = 100;
+constexpr unsigned kTriesBeforeBlame = 3;
+
+std::chrono::milliseconds backoff(unsigned attempts) {
+  return std::chrono::milliseconds(100) * (1 << std::min(attempts, 8U));  // 100 ms ... 25 s
+}
+
+const IpAddress& floating_of(const nat::MappingChange& change) {
+  if (change.map == nat::Map::kFixedByFloating) return change.key;
+  return change.after ? *change.after : *change.before;
+}
+
+bool somebody_else_wrote(const nat::CommitFailure& failure) {
+  return std::all_of(failure.refused.begin(), failure.refused.end(), [](const auto& each) {
+    return each.error.os_error() == ENOENT || each.error.os_error() == EEXIST;
+  });
+}
+
+}  // namespace
+
+boost::asio::awaitable<void> Reconciler::pass() {
+  ++started_;
+  ++counters_.passes;
+  Pass pass(nat_, routes_);
+  pass.marked_at = first_mark_;
+  pass.now = pass.slice_start = Clock::now();
+  pass.marked = std::exchange(marked_, {});
+  pass.culprit = std::exchange(nat_culprit_, {});
+  if (pass.culprit.empty()) pass.culprit = std::exchange(routes_culprit_, {});
+  routes_culprit_.clear();
+  co_await compare(pass);
+  const bool written = co_await write(pass);
+  if (written) {
+    co_await conclude(pass);
+    refused_in_a_row_ = 0;
+  } else {
+    // Nothing is known of what was half written: the next pass reads, and looks at all of these.
+    pass.again = true;
+    nat_suspect_ = routes_suspect_ = true;
+    mark_all();
+  }
+  if (!pass.again) done_ = started_;
+}
+
+// Adds what mark_all() stands for: whatever is claimed, and whatever only the kernel knows.
+boost::asio::awaitable<void> Reconciler::gather(Pass& pass) {
+  all_marked_ = false;
+  const std::vector<IpAddress> floatings = bindings_.floatings();
+  for (const IpAddress& floating : floatings) {
+    compare(floating, pass);
+    if (held_long(pass)) co_await yield(pass);
+  }
+  // These three change only in passes, so they hold still while this one yields; the comparing
+  // itself, which writes to them, comes after.
+  std::vector<IpAddress> unclaimed;
+  const auto note = [&](const IpAddress& floating) {
+    if (bindings_.winner(floating) == nullptr) unclaimed.push_back(floating);
+  };
+  nat_.for_each(nat::Map::kFixedByFloating,
+                [&](const IpAddress& floating, const IpAddress&) { note(floating); });
+  if (held_long(pass)) co_await yield(pass);
+  routes_.for_each_destination(note);
+  if (held_long(pass)) co_await yield(pass);
+  standings_.for_each([&](const IpAddress& floating, const Standing&) { note(floating); });
+  for (const nat::Map map : {nat::Map::kFloatingByFixed, nat::Map::kFloatingByHairpin}) {
+    if (held_long(pass)) co_await yield(pass);
+    nat_.for_each(
+        map, [&](const IpAddress& fixed, const IpAddress&) { pass.planner.touch_fixed(fixed); });
+  }
+  for (const IpAddress& floating : unclaimed) {
+    compare(floating, pass);
+    if (held_long(pass)) co_await yield(pass);
+  }
+}
+
+boost::asio::awaitable<void> Reconciler::compare(Pass& pass) {
+  for (const IpAddress& floating : pass.marked) {
+    compare(floating, pass);
+    if (held_long(pass)) co_await yield(pass);
+  }
+  if (all_marked_) co_await gather(pass);
+  while (pass.planner.compare_sources(bindings_, rules_.ruleset.snat, 256)) {
+    if (held_long(pass)) co_await yield(pass);
+  }
+}
+
+void Reconciler::compare(const IpAddress& floating, Pass& pass) {
+  // Marked again since the pass began: perhaps in the middle of a batch. The next pass has it
+  // whole.
+  if (marked_.contains(floating)) return;
+  const Claim* claim = bindings_.winner(floating);
+  if (claim == nullptr) return retire(floating, pass);
+  const auto failed = failures_.find(floating);
+  if (failed != failures_.end() && pass.now < failed->second.retry) {
+    pass.verdicts.push_back({floating, {State::kFailed, failed->second.text}, false});
+    return;
+  }
+  const auto lookup = [this](const IpAddress& fixed) {
+    return kernel_.network.interface_to(fixed);
+  };
+  Desired desired = derive(claim->binding, rules_.derive, host_, bindings_, lookup);
+  if (desired.refusal) {
+    retire(floating, pass);
+    pass.verdicts.back().standing = {State::kRefused, std::move(desired.refusal->text)};
+    return;
+  }
+  withdrawing_.erase(floating);
+  const bool unnamed = claim->binding.interface.empty();
+  if (unnamed && !desired.route) {
+    waiting_unnamed_.insert(floating);
+  } else if (!waiting_unnamed_.empty()) {
+    waiting_unnamed_.erase(floating);
+  }
+  const std::size_t before = pass.plan.size();
+  pass.planner.keep(floating, claim->binding.fixed, desired.route);
+  const State state = desired.route ? State::kRouted : State::kWaiting;
+  pass.verdicts.push_back(
+      {floating, {state, std::move(desired.waiting)}, pass.plan.size() != before});
+}
+
+// Nobody claims it, or nobody may: its route goes at once, its mapping when the peers have let go.
+void Reconciler::retire(const IpAddress& floating, Pass& pass) {
+  waiting_unnamed_.erase(floating);
+  Verdict verdict{floating, {State::kWithdrawing, ""}, false};
+  const auto lingering = withdrawing_.find(floating);
+  if (adopted_.contains(floating) && !complete()) {
+    verdict.standing.reason = "left by an earlier run; a source is not complete yet";
+  } else if (routes_.find(floating) != nullptr) {
+    pass.planner.withdraw(floating);
+    const Clock::time_point deadline = pass.now + rules_.linger;
+    withdrawing_[floating] = Withdrawal{deadline};
+    alarms_.set(deadline, floating);
+    verdict.standing.reason = "route withdrawn; translated until the peers have let go";
+    verdict.written = true;
+  } else if (lingering != withdrawing_.end() && !lingering->second.released &&
+             pass.now < lingering->second.deadline) {
+    verdict.standing.reason = "route withdrawn; translated until the peers have let go";
+  } else {
+    const std::size_t before = pass.plan.size();
+    pass.planner.forget(floating);
+    withdrawing_.erase(floating);
+    verdict.written = pass.plan.size() != before;
+  }
+  pass.verdicts.push_back(std::move(verdict));
+}
+
+boost::asio::awaitable<bool> Reconciler::write(Pass& pass) {
+  if (!pass.plan.mappings.empty()) {
+    const bool committed = co_await write_mappings(pass);
+    if (!committed) co_return false;
+  }
+  if (!pass.plan.routes_up.empty()) {
+    const bool up = co_await write_routes(pass, pass.plan.routes_up);
+    if (!up) co_return false;
+  }
+  if (!pass.plan.routes_down.empty()) {
+    const bool down = co_await write_routes(pass, pass.plan.routes_down);
+    if (!down) co_return false;
+  }
+  if (!pass.plan.gone.empty()) {
+    to_flush_.insert(to_flush_.end(), pass.plan.gone.begin(), pass.plan.gone.end());
+    flush_.notify_all();
+  }
+  co_return true;
+}
+
+boost::asio::awaitable<bool> Reconciler::write_mappings(Pass& pass) {
+  const std::vector<nat::MappingChange>& changes = pass.plan.mappings;
+  using Committed = tl::expected<void, nat::CommitFailure>;
+  Committed committed;
+  if (changes.size() <= kInline) {
+    committed = kernel_.nat.commit(changes);
+  } else {
+    auto work = [&table = kernel_.nat, &changes] { return table.commit(changes); };
+    committed = co_await kernel_thread_.run(std::move(work));
+    pass.slice_start = Clock::now();
+  }
+  if (committed) {
+    ++counters_.nat_transactions;
+    counters_.nat_elements += changes.size();
+    co_return true;
+  }
+  ++counters_.nat_refusals;
+  ++refused_in_a_row_;
+  const nat::CommitFailure& failure = committed.error();
+  spdlog::warn("nftables refused a transaction of {} change(s): {}", changes.size(),
+               failure.error.message());
+  if (!failure.refused.empty() &&
+      (!somebody_else_wrote(failure) || refused_in_a_row_ > kTriesBeforeBlame)) {
+    for (const auto& each : failure.refused) refuse(floating_of(changes[each.index]), each.error);
+  } else if (refused_in_a_row_ > 1) {
+    co_await pause(backoff(refused_in_a_row_));
+  }
+  co_return false;
+}
+
+boost::asio::awaitable<bool> Reconciler::write_routes(
+    Pass& pass, const std::vector<bgp::RouteChange>& changes) {
+  using Applied = Result<std::vector<bgp::RouteFailure>>;
+  Applied applied;
+  if (changes.size() <= kInline) {
+    applied = kernel_.routes.apply(changes);
+  } else {
+    auto work = [&table = kernel_.routes, &changes] { return table.apply(changes); };
+    applied = co_await kernel_thread_.run(std::move(work));
+    pass.slice_start = Clock::now();
+  }
+  if (!applied) {
+    ++counters_.route_refusals;
+    ++refused_in_a_row_;
+    spdlog::warn("the kernel took no routes: {}", applied.error().message());
+    co_await pause(backoff(refused_in_a_row_));
+    co_return false;
+  }
+  counters_.route_changes += changes.size() - applied->size();
+  for (const bgp::RouteFailure& failure : *applied) {
+    ++counters_.route_refusals;
+    // The mapping is in, the other routes too: only this address is held up. What the table now
+    // holds for it is unknown, so it is read.
+    refuse(changes[failure.index].route.destination, failure.error);
+    routes_suspect_ = true;
+  }
+  co_return true;
+}
+
+void Reconciler::refuse(const IpAddress& floating, const Error& error) {
+  Failure& failure = failures_[floating];
+  failure.text = error.message();
+  failure.retry = Clock::now() + backoff(failure.attempts++);
+  alarms_.set(failure.retry, floating);
+  spdlog::error("{} refused by the kernel: {}", floating, failure.text);
+}
+
+boost::asio::awaitable<void> Reconciler::conclude(Pass& pass) {
+  std::size_t told = 0;
+  for (const Verdict& verdict : pass.verdicts) {
+    if (verdict.written) ++told;
+  }
+  pass.tell_each = told <= kTold;
+  for (Verdict& verdict : pass.verdicts) {
+    conclude(verdict, pass);
+    if (held_long(pass)) co_await yield(pass);
+  }
+  const auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - pass.marked_at);
+  if (!pass.culprit.empty() && !pass.plan.empty()) {
+    ++counters_.repairs;
+    const std::string text = fmt::format(
+        "repaired {} map element(s) and {} route(s) after {}", pass.plan.mappings.size(),
+        pass.plan.routes_up.size() + pass.plan.routes_down.size(), pass.culprit);
+    spdlog::warn("{}", text);
+    events_.publish("repaired", std::nullopt, text);
+  }
+  if (!pass.tell_each) spdlog::info("{} floating IPs changed, took={}ms", told, took.count());
+}
+
+void Reconciler::conclude(Verdict& verdict, Pass& pass) {
+  const IpAddress& floating = verdict.floating;
+  const auto failed = failures_.find(floating);
+  if (failed != failures_.end()) {
+    if (failed->second.retry > pass.now) {
+      verdict.standing = {State::kFailed, failed->second.text};
+    } else {
+      failures_.erase(failed);
+    }
+  }
+  std::optional<Standing> before;
+  if (const Standing* standing = standings_.find(floating)) before = *standing;
+  const bool gone = verdict.standing.state == State::kWithdrawing &&
+                    !nat_.find(nat::Map::kFixedByFloating, floating);
+  bool news = gone ? before.has_value() : standings_.set(floating, verdict.standing);
+  if (gone) standings_.erase(floating);
+  if (pass.tell_each && (news || verdict.written)) tell(verdict, gone, pass);
+  const bool unrouted = verdict.written && routes_.find(floating) == nullptr;
+  if (unrouted && on_unrouted_) on_unrouted_(floating);
+}
+
+// One line a change, in the log and for whoever listens.
+void Reconciler::tell(const Verdict& verdict, bool gone, const Pass& pass) {
+  const IpAddress& floating = verdict.floating;
+  const Claim* claim = bindings_.winner(floating);
+  const auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - pass.marked_at);
+  const Standing& standing = verdict.standing;
+  std::string kind(to_string(standing.state));
+  std::string text;
+  if (gone) {
+    kind = "removed";
+    text = fmt::format("removed {} took={}ms", floating, took.count());
+  } else if (standing.state == State::kRouted && claim != nullptr) {
+    const auto* entries = routes_.find(floating);
+    const bgp::Link* link = entries != nullptr ? host_.link(entries->front().interface) : nullptr;
+    kind = "bound";
+    text = fmt::format("bound {} -> {} via {} source={} took={}ms", floating, claim->binding.fixed,
+                       link != nullptr ? link->name : "?", claim->origin, took.count());
+  } else {
+    text = fmt::format("{} {}: {}", kind, floating, standing.reason);
+  }
+  const bool bad = standing.state == State::kFailed || standing.state == State::kRefused;
+  spdlog::log(bad ? spdlog::level::warn : spdlog::level::info, "{}", text);
+  events_.publish(std::move(kind), floating, std::move(text));
+}
+
+bool Reconciler::held_long(const Pass& pass) {
+  const auto held = Clock::now() - pass.slice_start;
+  counters_.longest_slice_ns =
+      std::max(counters_.longest_slice_ns, static_cast<std::uint64_t>(held.count()));
+  return held > kSlice;
+}
+
+boost::asio::awaitable<void> Reconciler::yield(Pass& pass) {
+  co_await boost::asio::post(executor_, boost::asio::use_awaitable);
+  pass.slice_start = Clock::now();
+}
+
+boost::asio::awaitable<void> Reconciler::pause(std::chrono::milliseconds time) {
+  boost::asio::steady_timer timer(executor_, time);
+  co_await timer.async_wait(boost::asio::use_awaitable);
+}
+
+}  // namespace fipd

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "daemon/reconcile/reconciler.h"
+
+namespace fipd {
+
+// The state of one pass of the reconciler, alive while it runs.
+struct Reconciler::Pass {
+  Pass(KnownNat& nat, KnownRoutes& routes) : planner(plan, nat, routes) {}
+  Pass(const Pass&) = delete;
+  Pass& operator=(const Pass&) = delete;
+
+  AddressHashSet marked;
+  Plan plan;
+  Planner planner;
+  std::vector<Verdict> verdicts;
+  Clock::time_point marked_at;
+  Clock::time_point now;
+  Clock::time_point slice_start;
+  std::string culprit;  // of a repair
+  bool again = false;   // the kernel refused something: this pass answers nobody
+  bool tell_each = true;
+};
+
+}  // namespace fipd

@@ -1,0 +1,167 @@
+// Reading the kernel: at the start, when somebody else wrote, after lost events and refusals.
+#include <algorithm>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "daemon/reconcile/reconciler.h"
+
+namespace fipd {
+namespace {
+
+struct NatReading {
+  std::string repaired;
+  KnownNat known;
+  AddressHashSet floatings;
+};
+
+struct RouteReading {
+  KnownRoutes known;
+  AddressHashSet floatings;
+  std::vector<bgp::StrangerRoute> strangers;
+};
+
+Result<NatReading> read(nat::NatTable& table, const nat::RulesetOptions& options) {
+  auto repaired = table.ensure_ruleset(options);
+  if (!repaired) return fail(std::move(repaired).error().within("nftables rules"));
+  const auto dump = table.dump();
+  if (!dump) return fail(Error(dump.error()).within("nftables maps"));
+  NatReading reading{std::move(*repaired), KnownNat(*dump), {}};
+  for (const nat::Mapping& each : *dump) {
+    if (each.map == nat::Map::kFixedByFloating) reading.floatings.insert(each.key);
+  }
+  return reading;
+}
+
+Result<RouteReading> read(bgp::RouteTable& table) {
+  auto dump = table.dump();
+  if (!dump) return fail(std::move(dump).error().within("routing table"));
+  RouteReading reading{KnownRoutes(dump->own), {}, std::move(dump->strangers)};
+  for (const bgp::HostRoute& each : dump->own) reading.floatings.insert(each.destination);
+  return reading;
+}
+
+}  // namespace
+
+Outcome Reconciler::read_host() {
+  auto links = kernel_.network.links();
+  if (!links) return fail(std::move(links).error());
+  auto addresses = kernel_.network.addresses();
+  if (!addresses) return fail(std::move(addresses).error());
+  host_.clear();
+  for (const bgp::Link& link : *links) host_.put(link);
+  for (const bgp::LocalAddress& address : *addresses) host_.put(address);
+  return {};
+}
+
+boost::asio::awaitable<void> Reconciler::read_what_is_suspect() {
+  bool read = true;
+  if (nat_suspect_) read = co_await read_nat();
+  if (read && routes_suspect_) read = co_await read_routes();
+  if (read) {
+    for (const unsigned interface : std::exchange(interfaces_suspect_, {})) {
+      read_interface(interface);
+    }
+    reads_failed_in_a_row_ = 0;
+    if (!nat_suspect_ && !routes_suspect_) kernel_problem_.clear();
+    adopted_once_ = true;
+    co_return;
+  }
+  // Nothing is withdrawn because we cannot look; but nothing new can be promised either.
+  reads_failed_in_a_row_ = std::min(reads_failed_in_a_row_ + 1, 6U);
+  co_await pause(std::chrono::milliseconds(100 << reads_failed_in_a_row_));
+}
+
+boost::asio::awaitable<bool> Reconciler::read_nat() {
+  // Somebody who rewrites our table again and again is answered ten times a second, not more.
+  quick_reads_ =
+      Clock::now() - nat_read_at_ < std::chrono::milliseconds(100) ? quick_reads_ + 1 : 0;
+  if (quick_reads_ > 5) co_await pause(std::chrono::milliseconds(100));
+  nat_read_at_ = Clock::now();
+  nat_suspect_ = false;
+  ++counters_.kernel_reads;
+  auto work = [&table = kernel_.nat, options = rules_.ruleset] { return read(table, options); };
+  Result<NatReading> reading = co_await kernel_thread_.run(std::move(work));
+  if (!reading) {
+    nat_suspect_ = true;
+    if (kernel_problem_ != reading.error().message()) {
+      kernel_problem_ = reading.error().message();
+      spdlog::error("cannot read or repair: {}", kernel_problem_);
+    }
+    co_return false;
+  }
+  if (!reading->repaired.empty()) {
+    if (adopted_once_ && !nat_culprit_.empty()) ++counters_.repairs;
+    const std::string by = nat_culprit_.empty() ? "" : " after " + nat_culprit_;
+    spdlog::warn("nftables rules written{}: {}", by, reading->repaired);
+    events_.publish("repaired", std::nullopt, fmt::format("rules{}: {}", by, reading->repaired));
+  }
+  nat_ = std::move(reading->known);
+  if (!adopted_once_ && !complete()) adopted_ = std::move(reading->floatings);
+  mark_all();
+  co_return true;
+}
+
+boost::asio::awaitable<bool> Reconciler::read_routes() {
+  routes_suspect_ = false;
+  ++counters_.kernel_reads;
+  auto work = [&table = kernel_.routes] { return read(table); };
+  Result<RouteReading> reading = co_await kernel_thread_.run(std::move(work));
+  if (!reading) {
+    routes_suspect_ = true;
+    if (kernel_problem_ != reading.error().message()) {
+      kernel_problem_ = reading.error().message();
+      spdlog::error("cannot read: {}", kernel_problem_);
+    }
+    co_return false;
+  }
+  routes_ = std::move(reading->known);
+  if (!adopted_once_ && !complete()) adopted_.merge(reading->floatings);
+  note_strangers(std::move(reading->strangers));
+  mark_all();
+  co_return true;
+}
+
+// The routes of one interface may have gone silently; the kernel filters, so this is cheap.
+void Reconciler::read_interface(unsigned interface) {
+  const AddressSet* believed = routes_.by_interface(interface);
+  if (believed == nullptr) return;
+  const auto dump = kernel_.routes.dump(interface);
+  if (!dump) {
+    suspect_routes("");
+    return;
+  }
+  const KnownRoutes there(dump->own);
+  std::vector<IpAddress> destinations;
+  believed->for_each([&](const IpAddress& each) { destinations.push_back(each); });
+  for (const IpAddress& destination : destinations) {
+    const KnownRoutes::Entries entries = *routes_.find(destination);
+    const auto* present = there.find(destination);
+    for (const auto& entry : entries) {
+      if (entry.interface != interface) continue;
+      const bool still = present != nullptr &&
+                         std::any_of(present->begin(), present->end(),
+                                     [&](const auto& each) { return each.metric == entry.metric; });
+      if (!still) routes_.remove({destination, entry.metric, entry.interface});
+    }
+    mark(destination);
+  }
+}
+
+void Reconciler::note_strangers(std::vector<bgp::StrangerRoute> strangers) {
+  constexpr std::size_t kMostRemembered = 100;
+  if (strangers.size() > kMostRemembered)
+    strangers.erase(strangers.begin() + kMostRemembered, strangers.end());
+  for (const bgp::StrangerRoute& each : strangers) {
+    if (std::find(strangers_.begin(), strangers_.end(), each) != strangers_.end()) continue;
+    const std::string text = fmt::format(
+        "a route that is not ours in our routing table: {} metric {} proto {}; BIRD may "
+        "prefer it; left alone",
+        each.destination, each.metric, each.protocol);
+    spdlog::warn("{}", text);
+    events_.publish("stranger", each.destination.address(), text);
+  }
+  strangers_ = std::move(strangers);
+}
+
+}  // namespace fipd

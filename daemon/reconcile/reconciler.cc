@@ -1,0 +1,174 @@
+#include "daemon/reconcile/reconciler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "daemon/base/process.h"
+
+namespace fipd {
+
+Reconciler::Reconciler(boost::asio::any_io_executor executor, KernelParts kernel,
+                       ReconcileRules rules, EventHub& events)
+    : executor_(executor),
+      kernel_(kernel),
+      rules_(std::move(rules)),
+      events_(events),
+      work_(executor),
+      passed_(executor),
+      alarms_(executor, [this](const IpAddress& floating) { mark(floating); }),
+      flush_(executor) {}
+
+Outcome Reconciler::start() { return read_host(); }
+
+boost::asio::awaitable<void> Reconciler::run() {
+  for (;;) {
+    if (batch_depth_ > 0 || !has_work()) {
+      co_await work_.wait();
+      continue;
+    }
+    passing_ = true;
+    if (suspicious()) co_await read_what_is_suspect();
+    // Before the first look at the kernel there is nothing to compare with.
+    if (adopted_once_ && batch_depth_ == 0) co_await pass();
+    passing_ = false;
+    passed_.notify_all();
+  }
+}
+
+boost::asio::awaitable<void> Reconciler::run_flushes() {
+  for (;;) {
+    if (to_flush_.empty()) {
+      co_await flush_.wait();
+      continue;
+    }
+    auto work = [gone = std::exchange(to_flush_, {}), &table = kernel_.connections] {
+      return table.flush(gone);
+    };
+    const Result<std::size_t> flushed = co_await flush_thread_.run(std::move(work));
+    if (flushed) {
+      counters_.connections_flushed += *flushed;
+    } else {
+      spdlog::error("cannot flush the connections of removed floating IPs: {}",
+                    flushed.error().message());
+    }
+  }
+}
+
+boost::asio::awaitable<bool> Reconciler::settled(Signal::Clock::time_point deadline) {
+  if (!passing_ && !has_work()) co_return true;
+  // What is marked now belongs to the pass after the one that is running.
+  const std::uint64_t wanted = started_ + 1;
+  while (done_ < wanted && Clock::now() < deadline) co_await passed_.wait(deadline);
+  co_return done_ >= wanted;
+}
+
+void Reconciler::configure(ReconcileRules rules) {
+  if (rules.ruleset != rules_.ruleset) suspect_nat("");
+  rules_ = std::move(rules);
+  mark_all();
+}
+
+void Reconciler::release(const IpAddress& floating) {
+  const auto at = withdrawing_.find(floating);
+  if (at == withdrawing_.end()) return;
+  at->second.released = true;
+  mark(floating);
+}
+
+std::optional<IpAddress> Reconciler::translated_to(const IpAddress& floating) const {
+  return nat_.find(nat::Map::kFixedByFloating, floating);
+}
+
+std::vector<std::string> Reconciler::problems() const {
+  std::vector<std::string> all;
+  if (!kernel_problem_.empty()) all.push_back(kernel_problem_);
+  if (!strangers_.empty()) {
+    const bgp::StrangerRoute& first = strangers_.front();
+    all.push_back(
+        fmt::format("{} route(s) of others in our routing table, which BIRD may prefer: {} metric "
+                    "{} proto {}{}",
+                    strangers_.size(), first.destination, first.metric, first.protocol,
+                    strangers_.size() > 1 ? ", ..." : ""));
+  }
+  if (!complete() && !adopted_.empty()) {
+    all.push_back(
+        fmt::format("{} floating IP(s) of an earlier run are kept until every source has "
+                    "given its first snapshot",
+                    adopted_.size()));
+  }
+  return all;
+}
+
+void Reconciler::wake() { work_.notify_all(); }
+
+void Reconciler::mark(const IpAddress& floating) {
+  if (marked_.empty()) {
+    first_mark_ = Clock::now();
+    if (batch_depth_ == 0) wake();
+  }
+  marked_.insert(floating);
+}
+
+void Reconciler::mark(const AddressSet* floatings) {
+  if (floatings != nullptr) floatings->for_each([this](const IpAddress& each) { mark(each); });
+}
+
+void Reconciler::mark_all() {
+  all_marked_ = true;
+  wake();
+}
+
+bool Reconciler::suspicious() const {
+  return nat_suspect_ || routes_suspect_ || !interfaces_suspect_.empty();
+}
+
+bool Reconciler::has_work() const { return !marked_.empty() || all_marked_ || suspicious(); }
+
+void Reconciler::suspect_nat(std::string culprit) {
+  nat_suspect_ = true;
+  if (nat_culprit_.empty()) nat_culprit_ = std::move(culprit);
+  wake();
+}
+
+void Reconciler::suspect_routes(std::string culprit) {
+  routes_suspect_ = true;
+  if (routes_culprit_.empty()) routes_culprit_ = std::move(culprit);
+  wake();
+}
+
+void Reconciler::put(Claim claim) {
+  const IpAddress floating = claim.binding.floating;
+  adopted_.erase(floating);
+  failures_.erase(floating);
+  bindings_.put(std::move(claim));
+  mark(floating);
+  // Whoever has this address for its fixed IP is refused from now on.
+  mark(bindings_.with_fixed(floating));
+}
+
+void Reconciler::remove(const IpAddress& floating, std::string_view origin) {
+  adopted_.erase(floating);
+  failures_.erase(floating);
+  bindings_.remove(floating, origin);
+  mark(floating);
+  mark(bindings_.with_fixed(floating));
+}
+
+void Reconciler::set_complete(unsigned rank) {
+  if (std::find(complete_.begin(), complete_.end(), rank) != complete_.end()) return;
+  complete_.push_back(rank);
+  if (!complete()) return;
+  if (!adopted_.empty()) spdlog::info("removing {} orphan(s) of an earlier run", adopted_.size());
+  for (const IpAddress& orphan : adopted_) mark(orphan);
+  adopted_.clear();
+}
+
+void Reconciler::begin_batch() { ++batch_depth_; }
+
+void Reconciler::end_batch() {
+  if (--batch_depth_ == 0) wake();
+}
+
+}  // namespace fipd

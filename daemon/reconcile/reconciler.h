@@ -1,0 +1,218 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include "bgp/network.h"
+#include "bgp/route_table.h"
+#include "daemon/base/background.h"
+#include "daemon/base/signal.h"
+#include "daemon/observe/events.h"
+#include "daemon/observe/report.h"
+#include "daemon/reconcile/alarms.h"
+#include "daemon/reconcile/known.h"
+#include "daemon/reconcile/plan.h"
+#include "daemon/reconcile/standings.h"
+#include "daemon/sources/claim_sink.h"
+#include "daemon/state/bindings.h"
+#include "daemon/state/derive.h"
+#include "daemon/state/host.h"
+#include "nat/connections.h"
+#include "nat/nat_table.h"
+
+namespace fipd {
+
+struct ReconcileRules {
+  std::uint32_t route_table = 172;  // whose foreign changes are looked into
+  DeriveRules derive;
+  nat::RulesetOptions ruleset;
+  std::chrono::milliseconds linger{2000};
+  unsigned sources = 0;  // how many must be complete before orphans of an earlier run are removed
+};
+
+// The kernel as the reconciler sees it; the fakes stand here in tests.
+struct KernelParts {
+  bgp::RouteTable& routes;
+  bgp::Network& network;
+  nat::NatTable& nat;
+  nat::Connections& connections;
+};
+
+// The single writer. Sources say what should be, the kernel what is; whatever may have changed is
+// marked, and a pass compares the marked ones, writes the differences in the promised order, and
+// remembers what it wrote. Events only mark. Everything on the event loop's thread, but for batches
+// and dumps that would block it: these run on a thread of its own, one at a time.
+class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public nat::NatObserver {
+ public:
+  Reconciler(boost::asio::any_io_executor executor, KernelParts kernel, ReconcileRules rules,
+             EventHub& events);
+
+  // Reads the host's links and addresses. Before run().
+  [[nodiscard]] Outcome start();
+  // Adopts what is in the kernel, then passes for ever.
+  boost::asio::awaitable<void> run();
+  // Deletes the connections of translations that are no more, for ever: apart from the passes,
+  // because it walks the whole connection table.
+  boost::asio::awaitable<void> run_flushes();
+
+  // True when everything that was marked before the call has been answered by the kernel; false
+  // where it has not by the deadline.
+  boost::asio::awaitable<bool> settled(Signal::Clock::time_point deadline);
+  // Notified after every pass.
+  [[nodiscard]] Signal& passed() { return passed_; }
+
+  void configure(ReconcileRules rules);
+  [[nodiscard]] const ReconcileRules& rules() const { return rules_; }
+
+  // No peer has this withdrawn address any more: its mapping may go before the linger time ends.
+  void release(const IpAddress& floating);
+  // Called with addresses whose routes have just gone, for whatever reason.
+  void on_unrouted(std::function<void(const IpAddress&)> call) { on_unrouted_ = std::move(call); }
+
+  [[nodiscard]] const Bindings& bindings() const { return bindings_; }
+  [[nodiscard]] const Host& host() const { return host_; }
+  [[nodiscard]] const Standings& standings() const { return standings_; }
+  [[nodiscard]] const KnownRoutes& routes() const { return routes_; }
+  // What it is still translated to, for addresses that nobody claims any more.
+  [[nodiscard]] std::optional<IpAddress> translated_to(const IpAddress& floating) const;
+  [[nodiscard]] const std::vector<bgp::StrangerRoute>& strangers() const { return strangers_; }
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+  // Sentences on what is not in order, apart from single addresses.
+  [[nodiscard]] std::vector<std::string> problems() const;
+
+  // ClaimSink
+  void put(Claim claim) override;
+  void remove(const IpAddress& floating, std::string_view origin) override;
+  void set_complete(unsigned rank) override;
+  void begin_batch() override;
+  void end_batch() override;
+
+  // bgp::NetworkObserver
+  void link_changed(const bgp::Link& link) override;
+  void link_removed(unsigned index) override;
+  void address_added(const bgp::LocalAddress& address) override;
+  void address_removed(const bgp::LocalAddress& address) override;
+  void route_changed(const bgp::RouteEvent& event) override;
+  void network_overrun() override;
+
+  // nat::NatObserver
+  void foreign_commit(const nat::ForeignCommit& commit) override;
+  void nat_overrun() override;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Withdrawal {
+    Clock::time_point deadline;
+    bool released = false;
+  };
+  struct Failure {
+    std::string text;
+    Clock::time_point retry;
+    unsigned attempts = 0;
+  };
+  // What one pass found out of one address; becomes its standing when the kernel has answered.
+  struct Verdict {
+    IpAddress floating;
+    Standing standing;
+    bool written = false;  // the pass writes something of it
+  };
+  struct Pass;
+
+  // Marks: cheap, from anywhere on the loop.
+  void mark(const IpAddress& floating);
+  void mark(const AddressSet* floatings);
+  void mark_all();
+  [[nodiscard]] bool suspicious() const;
+  [[nodiscard]] bool has_work() const;
+  void wake();
+  void suspect_nat(std::string culprit);
+  void suspect_routes(std::string culprit);
+
+  // Reading the kernel (read_kernel.cc).
+  boost::asio::awaitable<void> read_what_is_suspect();
+  boost::asio::awaitable<bool> read_nat();
+  boost::asio::awaitable<bool> read_routes();
+  void read_interface(unsigned interface);
+  [[nodiscard]] Outcome read_host();
+  void note_strangers(std::vector<bgp::StrangerRoute> strangers);
+
+  // One pass (pass.cc).
+  boost::asio::awaitable<void> pass();
+  boost::asio::awaitable<void> gather(Pass& pass);
+  boost::asio::awaitable<void> compare(Pass& pass);
+  void compare(const IpAddress& floating, Pass& pass);
+  void retire(const IpAddress& floating, Pass& pass);
+  boost::asio::awaitable<bool> write(Pass& pass);
+  boost::asio::awaitable<bool> write_mappings(Pass& pass);
+  boost::asio::awaitable<bool> write_routes(Pass& pass,
+                                            const std::vector<bgp::RouteChange>& changes);
+  boost::asio::awaitable<void> conclude(Pass& pass);
+  void conclude(Verdict& verdict, Pass& pass);
+  void tell(const Verdict& verdict, bool gone, const Pass& pass);
+  void refuse(const IpAddress& floating, const Error& error);
+  [[nodiscard]] bool held_long(const Pass& pass);
+  boost::asio::awaitable<void> yield(Pass& pass);
+  boost::asio::awaitable<void> pause(std::chrono::milliseconds time);
+
+  boost::asio::any_io_executor executor_;
+  KernelParts kernel_;
+  ReconcileRules rules_;
+  EventHub& events_;
+
+  Bindings bindings_;
+  Host host_;
+  KnownNat nat_;
+  KnownRoutes routes_;
+  Standings standings_;
+  std::vector<bgp::StrangerRoute> strangers_;
+  Counters counters_;
+
+  AddressHashSet marked_;
+  bool all_marked_ = false;
+  Clock::time_point first_mark_;
+  // Bound without an interface's name, and without an interface now: any link may be theirs.
+  AddressHashSet waiting_unnamed_;
+  // Left by an earlier run, and not claimed yet by any source in this one.
+  AddressHashSet adopted_;
+  std::vector<unsigned> complete_;
+  bool complete() const { return complete_.size() >= rules_.sources; }
+
+  boost::unordered_flat_map<IpAddress, Withdrawal, AddressHash> withdrawing_;
+  boost::unordered_flat_map<IpAddress, Failure, AddressHash> failures_;
+  std::function<void(const IpAddress&)> on_unrouted_;
+
+  bool nat_suspect_ = true;
+  bool routes_suspect_ = true;
+  std::vector<unsigned> interfaces_suspect_;
+  std::string nat_culprit_;
+  std::string routes_culprit_;
+  bool adopted_once_ = false;
+  Clock::time_point nat_read_at_;
+  unsigned quick_reads_ = 0;
+  unsigned refused_in_a_row_ = 0;
+  unsigned reads_failed_in_a_row_ = 0;
+  std::string kernel_problem_;
+
+  int batch_depth_ = 0;
+  bool passing_ = false;
+  std::uint64_t started_ = 0;
+  std::uint64_t done_ = 0;
+  Signal work_;
+  Signal passed_;
+  Alarms alarms_;
+
+  std::vector<nat::Translation> to_flush_;
+  Signal flush_;
+
+  Background kernel_thread_;
+  Background flush_thread_;
+};
+
+}  // namespace fipd

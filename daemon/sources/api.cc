@@ -1,0 +1,209 @@
+#include "daemon/sources/api.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+namespace fipd {
+namespace {
+
+constexpr std::size_t kSlice = 1000;        // judged or handed on before others may run
+constexpr std::size_t kMostGrouped = 4096;  // requests in one commit
+
+ChangeFailure failure(ErrorCode code, std::string_view stable, const IpAddress& floating,
+                      std::string text) {
+  return {Error(code, std::move(text)), floating, std::string(stable)};
+}
+
+}  // namespace
+
+ApiSource::ApiSource(boost::asio::any_io_executor executor, Background& disk, Store& store,
+                     ApiOptions options, ApiView view, ClaimSink& sink)
+    : executor_(executor),
+      disk_(disk),
+      store_(store),
+      options_(options),
+      view_(std::move(view)),
+      sink_(sink),
+      arrived_(executor),
+      answered_(executor) {}
+
+Outcome ApiSource::load() {
+  auto bindings = store_.load();
+  if (!bindings) return fail(std::move(bindings).error());
+  sink_.begin_batch();
+  for (StoredBinding& each : *bindings) {
+    revision_ = std::max(revision_, each.revision);
+    sink_.put({std::move(each.binding), options_.rank, each.revision, std::string(kApiOrigin)});
+  }
+  claims_ = bindings->size();
+  sink_.set_complete(options_.rank);
+  sink_.end_batch();
+  return {};
+}
+
+boost::asio::awaitable<void> ApiSource::run() {
+  for (;;) {
+    if (queue_.empty()) {
+      co_await arrived_.wait();
+      continue;
+    }
+    std::vector<std::shared_ptr<Pending>> group;
+    while (!queue_.empty() && group.size() < kMostGrouped) {
+      group.push_back(std::move(queue_.front()));
+      queue_.pop_front();
+    }
+    co_await serve(std::move(group));
+    answered_.notify_all();
+  }
+}
+
+boost::asio::awaitable<tl::expected<void, ChangeFailure>> ApiSource::change(ChangeRequest request) {
+  auto pending = std::make_shared<Pending>();
+  pending->request = std::move(request);
+  queue_.push_back(pending);
+  arrived_.notify_all();
+  while (!pending->answer) co_await answered_.wait();
+  co_return std::move(*pending->answer);
+}
+
+SourceReport ApiSource::report() const {
+  SourceReport report;
+  report.name = kApiOrigin;
+  report.complete = true;
+  report.claims = claims_;
+  if (!problem_.empty()) report.problems.push_back(problem_);
+  return report;
+}
+
+boost::asio::awaitable<void> ApiSource::serve(std::vector<std::shared_ptr<Pending>> group) {
+  Staged staged;
+  auto changes = std::make_shared<std::vector<StoreChange>>();
+  for (const auto& pending : group) {
+    Answer verdict = co_await judge(pending->request, staged);
+    if (!verdict) {
+      pending->answer = std::move(verdict);
+      continue;
+    }
+    for (Binding& binding : pending->request.put) {
+      changes->push_back(StoredBinding{std::move(binding), ++revision_});
+    }
+    for (const IpAddress& floating : pending->request.remove) {
+      changes->push_back(StoreRemoval{floating});
+    }
+  }
+  Outcome committed;
+  if (!changes->empty()) {
+    auto work = [&store = store_, changes] { return store.commit(*changes); };
+    committed = co_await disk_.run(std::move(work));
+  }
+  if (committed) co_await hand_on(*changes);
+  problem_ = committed ? "" : committed.error().message();
+  for (const auto& pending : group) {
+    if (pending->answer) continue;
+    if (committed) {
+      pending->answer = Answer();
+    } else {
+      ChangeFailure refused{committed.error(), std::nullopt, "store_failed"};
+      pending->answer = tl::unexpected<ChangeFailure>(std::move(refused));
+    }
+  }
+}
+
+boost::asio::awaitable<void> ApiSource::hand_on(const std::vector<StoreChange>& changes) {
+  sink_.begin_batch();
+  std::size_t count = 0;
+  for (const StoreChange& change : changes) {
+    if (const auto* put = std::get_if<StoredBinding>(&change)) {
+      claims_ += stored(put->binding.floating) ? 0 : 1;
+      sink_.put({put->binding, options_.rank, put->revision, std::string(kApiOrigin)});
+    } else if (const auto* removal = std::get_if<StoreRemoval>(&change)) {
+      claims_ -= stored(removal->floating) ? 1 : 0;
+      sink_.remove(removal->floating, kApiOrigin);
+    }
+    if (++count % kSlice == 0) co_await yield_now();
+  }
+  sink_.end_batch();
+}
+
+boost::asio::awaitable<ApiSource::Answer> ApiSource::judge(const ChangeRequest& request,
+                                                           Staged& staged) {
+  Staged own;
+  std::size_t count = 0;
+  for (const Binding& binding : request.put) {
+    if (auto refused = judge_put(binding, request.replace, staged, own)) {
+      co_return tl::unexpected<ChangeFailure>(std::move(*refused));
+    }
+    own[binding.floating] = binding.fixed;
+    if (++count % kSlice == 0) co_await yield_now();
+  }
+  for (const IpAddress& floating : request.remove) {
+    if (auto refused = judge_removal(floating, request.must_exist, staged)) {
+      co_return tl::unexpected<ChangeFailure>(std::move(*refused));
+    }
+    own[floating] = std::nullopt;
+    if (++count % kSlice == 0) co_await yield_now();
+  }
+  for (auto& [floating, fixed] : own) staged[floating] = fixed;
+  co_return Answer();
+}
+
+std::optional<ChangeFailure> ApiSource::judge_put(const Binding& binding, bool replace,
+                                                  const Staged& before, const Staged& own) {
+  const IpAddress& floating = binding.floating;
+  const auto bound_to = [&](const IpAddress& address) -> std::optional<IpAddress> {
+    if (const auto at = own.find(address); at != own.end()) return at->second;
+    if (const auto at = before.find(address); at != before.end()) return at->second;
+    const Claim* claim = view_.bindings.winner(address);
+    if (claim == nullptr) return std::nullopt;
+    return claim->binding.fixed;
+  };
+  const auto is_floating = [&](const IpAddress& address) {
+    return address == floating || bound_to(address).has_value();
+  };
+  if (const auto refusal = refusal_of(binding, view_.rules(), view_.host, is_floating)) {
+    return failure(ErrorCode::kBadInput, refusal->code, floating, refusal->text);
+  }
+  if (view_.bindings.with_fixed(floating) != nullptr) {
+    return failure(ErrorCode::kBadInput, "floating_is_fixed", floating,
+                   fmt::format("{} is the fixed IP of another floating IP", floating));
+  }
+  const auto present = bound_to(floating);
+  if (!present &&
+      view_.bindings.size() + before.size() + own.size() >= options_.most_floating_ips) {
+    return failure(ErrorCode::kLimit, "too_many", floating,
+                   fmt::format("there are {} floating IPs already: raise limits.floating_ips",
+                               options_.most_floating_ips));
+  }
+  if (present && *present != binding.fixed && !replace) {
+    return failure(ErrorCode::kConflict, "conflict", floating,
+                   fmt::format("{} is bound to {} already: ask to replace it, or remove it first",
+                               floating, *present));
+  }
+  return std::nullopt;
+}
+
+std::optional<ChangeFailure> ApiSource::judge_removal(const IpAddress& floating, bool must_exist,
+                                                      const Staged& staged) {
+  const auto at = staged.find(floating);
+  const bool ours = at != staged.end() ? at->second.has_value() : stored(floating);
+  if (ours || !must_exist) return std::nullopt;
+  const Claim* other = view_.bindings.winner(floating);
+  if (other != nullptr && other->origin != kApiOrigin) {
+    return failure(ErrorCode::kConflict, "other_source", floating,
+                   fmt::format("{} is bound by {}: remove it there", floating, other->origin));
+  }
+  return failure(ErrorCode::kNotFound, "not_found", floating,
+                 fmt::format("no floating IP {}", floating));
+}
+
+bool ApiSource::stored(const IpAddress& floating) const {
+  return view_.bindings.claim(floating, kApiOrigin) != nullptr;
+}
+
+boost::asio::awaitable<void> ApiSource::yield_now() {
+  co_await boost::asio::post(executor_, boost::asio::use_awaitable);
+}
+
+}  // namespace fipd

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "daemon/base/background.h"
+#include "daemon/base/signal.h"
+#include "daemon/control/service.h"
+#include "daemon/sources/claim_sink.h"
+#include "daemon/state/bindings.h"
+#include "daemon/state/derive.h"
+#include "daemon/state/store.h"
+
+namespace fipd {
+
+inline constexpr std::string_view kApiOrigin = "api";
+
+struct ApiOptions {
+  unsigned rank = 0;
+  std::size_t most_floating_ips = 250000;
+};
+
+// What the requests of the control API are judged against.
+struct ApiView {
+  const Bindings& bindings;
+  const Host& host;
+  std::function<const DeriveRules&()> rules;
+};
+
+// The bindings that the control API was given, kept in the store. One coroutine judges, stores and
+// hands on: requests that arrive while the disk is busy share the next commit, and none of them can
+// slip past another's judgement. On the event loop's thread; the store's own work on `disk`.
+class ApiSource {
+ public:
+  ApiSource(boost::asio::any_io_executor executor, Background& disk, Store& store,
+            ApiOptions options, ApiView view, ClaimSink& sink);
+
+  // Hands on what the store holds. Before run().
+  [[nodiscard]] Outcome load();
+  boost::asio::awaitable<void> run();
+
+  // All of the request or nothing. Durable, and handed on, when it returns.
+  boost::asio::awaitable<tl::expected<void, ChangeFailure>> change(ChangeRequest request);
+
+  [[nodiscard]] SourceReport report() const;
+  void configure(ApiOptions options) { options_ = options; }
+
+ private:
+  using Answer = tl::expected<void, ChangeFailure>;
+  struct Pending {
+    ChangeRequest request;
+    std::optional<Answer> answer;
+  };
+  // What the requests judged so far, and not stored yet, make of an address: bound to, or removed.
+  using Staged = boost::unordered_flat_map<IpAddress, std::optional<IpAddress>, AddressHash>;
+
+  boost::asio::awaitable<void> serve(std::vector<std::shared_ptr<Pending>> group);
+  boost::asio::awaitable<Answer> judge(const ChangeRequest& request, Staged& staged);
+  [[nodiscard]] std::optional<ChangeFailure> judge_put(const Binding& binding, bool replace,
+                                                       const Staged& before, const Staged& own);
+  [[nodiscard]] std::optional<ChangeFailure> judge_removal(const IpAddress& floating,
+                                                           bool must_exist, const Staged& staged);
+  boost::asio::awaitable<void> hand_on(const std::vector<StoreChange>& changes);
+  [[nodiscard]] bool stored(const IpAddress& floating) const;
+  boost::asio::awaitable<void> yield_now();
+
+  boost::asio::any_io_executor executor_;
+  Background& disk_;
+  Store& store_;
+  ApiOptions options_;
+  ApiView view_;
+  ClaimSink& sink_;
+
+  std::deque<std::shared_ptr<Pending>> queue_;
+  Signal arrived_;
+  Signal answered_;
+  std::uint64_t revision_ = 0;
+  std::size_t claims_ = 0;
+  std::string problem_;
+};
+
+}  // namespace fipd
