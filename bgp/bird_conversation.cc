@@ -7,8 +7,10 @@
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
@@ -107,6 +109,11 @@ Error BirdConnection::in_words(const error_code& error) const {
         fmt::format("BIRD does not answer at {} within {} ms: is it stopped or overloaded?", path,
                     options_.timeout.count()));
   }
+  // First, because Asio's own end-of-file has the number of ENOENT.
+  if (error == asio::error::eof || error == asio::error::broken_pipe ||
+      error == asio::error::connection_reset) {
+    return say(ErrorCode::kUnavailable, "BIRD closed the connection at {}: did it stop?");
+  }
   switch (error.value()) {
     case ENOENT:
       return say(ErrorCode::kUnavailable,
@@ -125,15 +132,10 @@ Error BirdConnection::in_words(const error_code& error) const {
     default:
       break;
   }
-  if (error == asio::error::eof || error == asio::error::broken_pipe ||
-      error == asio::error::connection_reset) {
-    return say(ErrorCode::kUnavailable, "BIRD closed the connection at {}: did it stop?");
-  }
   return Error(ErrorCode::kUnavailable, fmt::format("{}: {}", path, error.message()));
 }
 
-Error BirdConnection::give_up(Error error) {
-  disconnect();
+void BirdConnection::note_failure(const Error& error) {
   failure_ = error;
   const int doublings = std::min(failures_++, 16);
   const std::chrono::milliseconds longer = options_.retry_min * (1 << doublings);
@@ -141,7 +143,6 @@ Error BirdConnection::give_up(Error error) {
   // Between half of it and all of it: many hosts, or callers, do not come in step.
   std::uniform_int_distribution<std::int64_t> jitter(pause.count() / 2, pause.count());
   retry_at_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(jitter(random_));
-  return error;
 }
 
 asio::awaitable<Outcome> BirdConnection::connect() {
@@ -201,24 +202,28 @@ asio::awaitable<Result<BirdReply>> BirdConnection::ask(std::string command) {
   if (shut_down_) co_return fail(in_words(error_code()));
   if (failure_ && std::chrono::steady_clock::now() < retry_at_) co_return fail(*failure_);
 
+  Result<BirdReply> reply = co_await try_to_ask(std::move(command));
+  const asio::cancellation_state cancelled = co_await asio::this_coro::cancellation_state;
+  if (reply) {
+    failure_.reset();
+    failures_ = 0;
+  } else if (cancelled.cancelled() == asio::cancellation_type::none) {
+    note_failure(reply.error());
+  }
+  co_return reply;
+}
+
+asio::awaitable<Result<BirdReply>> BirdConnection::try_to_ask(std::string command) {
   const bool same_file = identify() == std::optional<FileIdentity>(identity_);
-  const bool reused = socket_.is_open() && same_file;
-  if (reused) {
+  if (socket_.is_open() && same_file) {
     Result<BirdReply> reply = co_await exchange(command);
-    if (reply || late_ || shut_down_) {
-      if (!reply) co_return fail(give_up(std::move(reply.error())));
-      co_return reply;
-    }
+    if (reply || late_ || shut_down_) co_return reply;
     // Most likely BIRD was restarted since: once more, on a new connection.
   }
   if (Outcome connected = co_await connect(); !connected) {
-    co_return fail(give_up(std::move(connected.error())));
+    co_return fail(std::move(connected.error()));
   }
-  Result<BirdReply> reply = co_await exchange(command);
-  if (!reply) co_return fail(give_up(std::move(reply.error())));
-  failure_.reset();
-  failures_ = 0;
-  co_return reply;
+  co_return co_await exchange(std::move(command));
 }
 
 }  // namespace fipd::bgp

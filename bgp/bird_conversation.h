@@ -72,6 +72,7 @@ class BirdConnection : public std::enable_shared_from_this<BirdConnection> {
   };
   class Step;
 
+  [[nodiscard]] boost::asio::awaitable<Result<BirdReply>> try_to_ask(std::string command);
   [[nodiscard]] boost::asio::awaitable<Outcome> connect();
   [[nodiscard]] boost::asio::awaitable<Result<BirdReply>> exchange(std::string command);
   [[nodiscard]] boost::asio::awaitable<Result<BirdReply>> read_reply();
@@ -79,7 +80,8 @@ class BirdConnection : public std::enable_shared_from_this<BirdConnection> {
   [[nodiscard]] Error in_words(const boost::system::error_code& error) const;
   void start_deadline();
   void disconnect();
-  [[nodiscard]] Error give_up(Error error);
+  // Nothing is tried for a while.
+  void note_failure(const Error& error);
 
   boost::asio::any_io_executor executor_;
   BirdOptions options_;

@@ -1,0 +1,1 @@
+fipd_fuzz_target(bird_reply LINK fipd_bgp)
