@@ -12,7 +12,7 @@ from waiting import wait_for
 
 BUILD = os.environ.get("FIPD_BUILD", f"{SOURCE}/build/release")
 FIPD = f"{BUILD}/daemon/fipd"
-FIPCTL = f"{BUILD}/daemon/control/fipctl"
+FIPCTL = f"{BUILD}/daemon/control/fipctl/fipctl"
 
 # Exit codes of fipctl, as in the design.
 OK, REFUSED_BY_KERNEL, USAGE, NOT_FOUND, NOT_PERMITTED, CONFLICT, BAD_INPUT, UNREACHABLE, \

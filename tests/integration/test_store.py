@@ -1,0 +1,124 @@
+"""What is acknowledged is durable, and what cannot be made durable is not acknowledged."""
+import os
+
+import pytest
+
+import kernel
+import talk
+from namespaces import run
+from waiting import wait_for
+
+A, B = "172.16.1.3", "172.16.1.4"
+
+
+@pytest.fixture
+def small(own_topology):
+    """fipd with its store on a file system of 512 KiB."""
+    fipd = own_topology.fipd
+    fipd.stop()
+    folder = f"{fipd.folder}/state"
+    os.makedirs(folder)
+    run("mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", folder)
+    own_topology.lab.at_close.append(lambda: run("umount", "-l", folder, check=False))
+    fipd.settings["store"]["path"] = f"{folder}/fipd.db"
+    fipd.write_config()
+    fipd.start()
+    fipd.announce(A, own_topology.instance.fixed)
+    own_topology.state_folder = folder
+    return own_topology
+
+
+def fill(folder):
+    with open(f"{folder}/ballast", "wb") as ballast:
+        try:
+            while True:
+                ballast.write(b"x" * 4096)
+                ballast.flush()
+        except OSError:
+            pass
+
+
+def expect_refused_but_serving(topology):
+    fipd = topology.fipd
+    # A store may hold some more in pages that it has already: but not for ever.
+    acknowledged = []
+    for number in range(20, 120):
+        answer = fipd.ctl("add", f"172.16.1.{number}", topology.neighbour.fixed)
+        if answer.code != 0:
+            break
+        acknowledged.append(f"172.16.1.{number}")
+    assert answer.code not in (0, 2, 7) and len(answer.err) > 10, answer
+    assert answer.text and fipd.process.alive()
+    refused = f"172.16.1.{number}"
+    assert fipd.state(refused) is None
+    assert refused not in kernel.routes(topology.host.namespace)
+    assert refused not in kernel.translations(topology.host.namespace)
+    assert talk.tcp(topology.client, A)["server"] == "instance13"
+    return acknowledged
+
+
+def expect_all(topology, *floatings):
+    wait_for(lambda: set(kernel.routes(topology.host.namespace)) == set(floatings), 5,
+             lambda: f"{floatings} are routed: {kernel.routes(topology.host.namespace)}")
+    assert {row["floating"] for row in topology.fipd.rows()} == set(floatings)
+
+
+def test_with_a_full_disk_an_add_is_refused_and_nothing_acknowledged_is_lost(small):
+    fill(small.state_folder)
+    acknowledged = expect_refused_but_serving(small)
+    small.fipd.restart(kill=True)
+    expect_all(small, A, *acknowledged)
+    os.unlink(f"{small.state_folder}/ballast")
+    small.fipd.add(B, small.neighbour.fixed)
+    small.fipd.restart(kill=True)
+    expect_all(small, A, B, *acknowledged)
+
+
+def test_with_a_read_only_store_an_add_is_refused_and_the_old_ones_are_served(small):
+    small.fipd.stop()
+    run("mount", "-o", "remount,ro", small.state_folder)
+    small.fipd.start()
+    assert expect_refused_but_serving(small) == []
+    expect_all(small, A)
+    run("mount", "-o", "remount,rw", small.state_folder)
+
+
+def test_an_acknowledged_add_survives_kill_9_at_once(own_topology):
+    fipd = own_topology.fipd
+    for number in range(10):
+        fipd.add(f"172.16.1.{number + 10}", own_topology.instance.fixed)
+        fipd.kill()
+        fipd.start()
+    expect_all(own_topology, *[f"172.16.1.{number + 10}" for number in range(10)])
+
+
+def test_an_acknowledged_remove_survives_kill_9_at_once(own_topology):
+    fipd = own_topology.fipd
+    fipd.add(A, own_topology.instance.fixed)
+    fipd.add(B, own_topology.neighbour.fixed)
+    fipd.remove(A)
+    fipd.kill()
+    fipd.start()
+    wait_for(lambda: set(kernel.routes(own_topology.host.namespace)) == {B}, 5, "only B is routed")
+    wait_for(lambda: set(kernel.translations(own_topology.host.namespace)) == {B}, 10,
+             "only B is translated")
+
+
+def test_a_store_that_is_no_database_stops_the_start_and_is_left_as_it_is(own_topology):
+    fipd = own_topology.fipd
+    fipd.announce(A, own_topology.instance.fixed)
+    fipd.stop()
+    for name in os.listdir(fipd.folder):
+        if name.startswith("fipd.db"):
+            os.unlink(f"{fipd.folder}/{name}")
+    with open(fipd.store, "wb") as store:
+        store.write(b"this is not a database" * 500)
+    watch = kernel.WriteWatch(own_topology.lab, own_topology.host.namespace)
+    fipd.start(ready=False)
+    wait_for(lambda: not fipd.process.alive() or "READY=1" in fipd.read_notifications(), 10,
+             "it has decided")
+    fipd.quiet()
+    assert watch.stop() == []
+    assert talk.tcp(own_topology.client, A)["server"] == "instance13"
+    with open(fipd.store, "rb") as store:
+        assert store.read(22) == b"this is not a database"

@@ -1,0 +1,130 @@
+#!/bin/bash
+# Builds fipd and runs every test there is: unit tests, lints, integration tests in network
+# namespaces, the unit tests again under ASan and UBSan, and the fuzz targets for some seconds each.
+#   tests/run.sh           all of that
+#   tests/run.sh --quick   release build, and no test that takes more than some seconds
+#   tests/run.sh --full    besides: integration tests under ASan, clang-tidy, longer fuzzing
+# As root, on Debian 12. Logs: build/logs. The last line is "N passed, N failed".
+set -uo pipefail
+export LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
+export HOME=${HOME:-/root} GIT_OPTIONAL_LOCKS=0
+unset PYTHONPATH PYTHONHOME PYTEST_ADDOPTS CDPATH
+umask 022
+python=/usr/bin/python3
+
+mode=normal
+for word in "$@"; do
+  case $word in
+    --quick) mode=quick ;;
+    --full) mode=full ;;
+    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "run.sh: $word? Usage: run.sh [--quick|--full]" >&2; exit 2 ;;
+  esac
+done
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd) && cd "$root" || exit 1
+[ "$(id -u)" = 0 ] || { echo "run.sh: namespaces need root" >&2; exit 1; }
+logs=$root/build/logs
+rm -rf "$logs" && mkdir -p "$logs" || exit 1
+jobs=$(nproc)
+launcher=()
+command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+
+child=
+stop_all() {
+  trap '' INT TERM HUP
+  [ -z "$child" ] || kill -TERM -- "-$child" 2>/dev/null
+  wait
+  echo "interrupted"
+  exit 130
+}
+trap stop_all INT TERM HUP
+
+# step NAME SECONDS COMMAND...: one command with its log. Its failure is one failed test unless a
+# report (NAME.xml) has told its failures already.
+step() {
+  local name=$1 limit=$2 start=$SECONDS code
+  shift 2
+  printf '== %-24s ' "$name"
+  setsid timeout -k 10 "$limit" "$@" >"$logs/$name.log" 2>&1 </dev/null &
+  child=$!
+  wait "$child"
+  code=$?
+  child=
+  if [ $code = 0 ]; then
+    printf 'ok    %4d s  %s\n' $((SECONDS - start)) "$(summary "$name")"
+    return 0
+  fi
+  [ $code = 124 ] && echo "did not end within $limit s" >>"$logs/$name.log"
+  printf 'FAILED %3d s  exit %d, %s\n' $((SECONDS - start)) $code "$logs/$name.log"
+  tail -n 40 "$logs/$name.log" | sed 's/^/   | /'
+  reported "$name" || echo "exit $code, see $logs/$name.log" >"$logs/$name.failed"
+  return 1
+}
+
+# Whether the step's own report holds a failure.
+reported() {
+  [ -s "$logs/$1.xml" ] && grep -qE '<(failure|error)|status="fail"' "$logs/$1.xml"
+}
+
+summary() {
+  case $1 in
+    unit* | lint | integration*) grep -E 'tests passed|passed' "$logs/$1.log" | tail -n 1 ;;
+  esac
+}
+
+# build PRESET [TARGET...]
+build() {
+  local preset=$1
+  shift
+  step "configure-$preset" 120 cmake --preset "$preset" "${launcher[@]}" || return 1
+  step "build-$preset" 1500 cmake --build "build/$preset" -j "$jobs" ${1:+--target} "$@"
+}
+
+unit_tests() {  # PRESET
+  step "unit-$1" 600 ctest --test-dir "$root/build/$1" -j "$jobs" --timeout 120 --no-tests=error \
+    --output-on-failure --output-junit "$logs/unit-$1.xml"
+}
+
+py_tests() {  # NAME SECONDS FOLDERS AND OPTIONS...
+  local name=$1 limit=$2
+  shift 2
+  step "$name" "$limit" "$python" -m pytest -p no:cacheprovider -ra --durations=15 --tb=short \
+    --junitxml "$logs/$name.xml" "$@"
+}
+
+fuzz() {  # SECONDS EACH
+  local sources targets=() source name corpus fresh
+  sources=$(find tests/fuzz -maxdepth 1 -name '*.cc' | sort)
+  for source in $sources; do targets+=("fuzz_$(basename "$source" .cc)"); done
+  [ ${#targets[@]} -gt 0 ] || return 0
+  build clang "${targets[@]}" || return 1
+  for source in $sources; do
+    name=$(basename "$source" .cc)
+    corpus=$root/tests/fuzz/corpus/$name
+    fresh=$(mktemp -d "${TMPDIR:-/tmp}/fipd-fuzz-XXXXXX")
+    # What the fuzzer finds new goes to the first folder, not into the tree.
+    step "fuzz-$name" $(($1 + 60)) "$root/build/clang/tests/fuzz/fuzz_$name" "$fresh" \
+      $([ -d "$corpus" ] && printf '%s' "$corpus") -max_total_time="$1" -timeout=10 \
+      -rss_limit_mb=2048 -artifact_prefix="$logs/fuzz-$name-" && : >"$logs/fuzz-$name.passed"
+    rm -rf "$fresh"
+  done
+}
+
+step install 900 tests/support/install.sh
+py_tests lint 120 tests/lint
+if build release; then
+  unit_tests release
+  quick=()
+  [ $mode = quick ] && quick=(--quick)
+  py_tests integration 900 tests --ignore tests/lint --ignore tests/bench "${quick[@]}"
+fi
+if [ $mode != quick ]; then
+  build asan && unit_tests asan
+  fuzz "$([ $mode = full ] && echo 60 || echo 5)"
+fi
+if [ $mode = full ] && [ -x build/asan/daemon/fipd ]; then
+  FIPD_BUILD=$root/build/asan py_tests integration-asan 1800 tests/integration
+  step clang-tidy 3600 run-clang-tidy-14 -quiet -p build/asan "$root/(bgp|nat|daemon)/.*\.cc" &&
+    : >"$logs/clang-tidy.passed"
+fi
+exec "$python" tests/support/tally.py "$logs"
