@@ -93,18 +93,19 @@ py_tests() {  # NAME SECONDS FOLDERS AND OPTIONS...
 }
 
 fuzz() {  # SECONDS EACH
-  local sources targets=() source name corpus fresh
+  local sources targets=() source name seeds fresh
   sources=$(find tests/fuzz -maxdepth 1 -name '*.cc' | sort)
   for source in $sources; do targets+=("fuzz_$(basename "$source" .cc)"); done
   [ ${#targets[@]} -gt 0 ] || return 0
   build clang "${targets[@]}" || return 1
   for source in $sources; do
     name=$(basename "$source" .cc)
-    corpus=$root/tests/fuzz/corpus/$name
+    seeds=("$root/tests/fuzz/corpus/$name")
+    [ -d "${seeds[0]}" ] || seeds=()
     fresh=$(mktemp -d "${TMPDIR:-/tmp}/fipd-fuzz-XXXXXX")
     # What the fuzzer finds new goes to the first folder, not into the tree.
     step "fuzz-$name" $(($1 + 60)) "$root/build/clang/tests/fuzz/fuzz_$name" "$fresh" \
-      $([ -d "$corpus" ] && printf '%s' "$corpus") -max_total_time="$1" -timeout=10 \
+      "${seeds[@]}" -max_total_time="$1" -timeout=10 \
       -rss_limit_mb=2048 -artifact_prefix="$logs/fuzz-$name-" && : >"$logs/fuzz-$name.passed"
     rm -rf "$fresh"
   done
