@@ -1,0 +1,212 @@
+// The shipped configuration and the client against the real BIRD, in namespaces of their own.
+#include <map>
+#include <optional>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "bgp/bird_client.h"
+#include "tests/unit/bgp/bird_lab.h"
+
+namespace fipd::bgp {
+namespace {
+
+namespace asio = boost::asio;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+bool can_make_namespaces() { return ::geteuid() == 0 && !output_of("command -v bird").empty(); }
+
+template <typename T>
+Result<T> run(asio::io_context& io, asio::awaitable<Result<T>> question) {
+  Result<T> answer = fail(ErrorCode::kInternal, "never came back");
+  const auto done = [&answer](std::exception_ptr error, Result<T> value) {
+    if (error) std::rethrow_exception(error);
+    answer = std::move(value);
+  };
+  asio::co_spawn(io, std::move(question), done);
+  io.restart();
+  io.run_for(std::chrono::seconds(10));
+  return answer;
+}
+
+struct Attachment {
+  const char* name;
+  const char* example;
+  bool ibgp;
+};
+
+class ShippedConfiguration : public testing::TestWithParam<Attachment> {
+ protected:
+  void SetUp() override {
+    if (!can_make_namespaces()) GTEST_SKIP() << "needs root and BIRD";
+    lab_.emplace(GetParam().example, GetParam().ibgp);
+  }
+
+  // Both families, until the router has them or time is out.
+  std::string at_router(const std::string& prefix) {
+    EXPECT_TRUE(wait_until([&] { return has(prefix); })) << prefix;
+    return lab_->router.birdc("show route " + prefix + " all");
+  }
+  bool has(const std::string& prefix) {
+    return lab_->router.birdc("show route " + prefix).find("unicast") != std::string::npos;
+  }
+
+  std::optional<BirdLab> lab_;
+};
+
+TEST_P(ShippedConfiguration, TellsTheRouterTheMetricInEveryLanguageOfBgp) {
+  const bool ibgp = GetParam().ibgp;
+  struct Wish {
+    const char* metric;
+    const char* ebgp_path;
+    const char* ibgp_preference;
+  };
+  const std::map<std::string, Wish> wishes = {
+      {"1", {"512", "BGP.as_path: 64512\n", "BGP.local_pref: 200\n"}},
+      {"2", {"1024", "BGP.as_path: 64512 64512\n", "BGP.local_pref: 100\n"}},
+      {"3", {"4096", "BGP.as_path: 64512 64512 64512 64512\n", "BGP.local_pref: 0\n"}}};
+  for (const auto& [last, wish] : wishes) {
+    const std::string more = std::string("proto 172 metric ") + wish.metric;
+    lab_->add_route("172.16.1." + last, more);
+    lab_->add_route("2001:db8:fee::" + last, more);
+  }
+  for (const auto& [last, wish] : wishes) {
+    for (const std::string& prefix :
+         {"172.16.1." + last + "/32", "2001:db8:fee::" + last + "/128"}) {
+      const std::string seen = at_router(prefix);
+      EXPECT_THAT(seen, HasSubstr(fmt::format("BGP.med: {}\n", wish.metric)));
+      EXPECT_THAT(seen, HasSubstr(ibgp ? "BGP.as_path: \n" : wish.ebgp_path));
+      if (ibgp) {
+        EXPECT_THAT(seen, HasSubstr(wish.ibgp_preference));
+      }
+      const bool drained = seen.find("BGP.community: (65535,0)") != std::string::npos;
+      EXPECT_EQ(drained, std::string(wish.metric) == "4096") << seen;
+    }
+  }
+}
+
+TEST_P(ShippedConfiguration, LetsOnlyFipdsOwnHostRoutesOfThePoolsOut) {
+  lab_->add_route("172.16.1.9", "proto static");
+  lab_->add_route("172.16.2.9", "proto 172");
+  lab_->add_route("172.16.1.64/30", "proto 172");
+  lab_->add_route("2001:db8:fee:1::/64", "proto 172");
+  lab_->add_route("172.16.1.1", "proto 172 metric 1024");
+  lab_->add_route("2001:db8:fee::1", "proto 172 metric 1024");
+  at_router("172.16.1.1/32");
+  at_router("2001:db8:fee::1/128");
+  const std::string count = lab_->router.birdc("show route count");
+  EXPECT_THAT(count, HasSubstr("1 of 1 routes for 1 networks in table master4"));
+  EXPECT_THAT(count, HasSubstr("1 of 1 routes for 1 networks in table master6"));
+  EXPECT_THAT(lab_->floating_in_main_table_of_host(), IsEmpty());
+}
+
+TEST_P(ShippedConfiguration, LetsTheClientSeeWhatIsExportedAndWhatIsNot) {
+  lab_->add_route("172.16.1.1", "proto 172 metric 1024");
+  lab_->add_route("2001:db8:fee::1", "proto 172 metric 1024");
+  at_router("172.16.1.1/32");
+  at_router("2001:db8:fee::1/128");
+  asio::io_context io(1);
+  BirdOptions options;
+  options.path = lab_->host.socket();
+  BirdClient client(io.get_executor(), options);
+  const auto seen = run(io, client.look());
+  ASSERT_TRUE(seen) << seen.error().message();
+  EXPECT_THAT(seen->version, testing::MatchesRegex("[0-9.]+"));
+  ASSERT_THAT(seen->sessions, SizeIs(1));
+  EXPECT_EQ(seen->sessions[0].name, "tor1");
+  EXPECT_TRUE(seen->sessions[0].established());
+  for (const char* exported : {"172.16.1.1", "2001:db8:fee::1"}) {
+    const auto names = run(io, client.exported_by(*parse_address(exported)));
+    ASSERT_TRUE(names) << names.error().message();
+    EXPECT_THAT(*names, ElementsAre("tor1")) << exported;
+  }
+  for (const char* other : {"172.16.1.77", "2001:db8:fee::77"}) {
+    const auto names = run(io, client.exported_by(*parse_address(other)));
+    ASSERT_TRUE(names) << names.error().message();
+    EXPECT_THAT(*names, IsEmpty()) << other;
+  }
+  lab_->host.birdc("disable tor1");
+  const auto names = run(io, client.exported_by(*parse_address("172.16.1.1")));
+  ASSERT_TRUE(names) << names.error().message();
+  EXPECT_THAT(*names, IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(RealBird, ShippedConfiguration,
+                         testing::Values(Attachment{"OwnEbgp", "own-session.conf", false},
+                                         Attachment{"OwnIbgp", "own-session.conf", true},
+                                         Attachment{"PipeEbgp", "pipe.conf", false},
+                                         Attachment{"PipeIbgp", "pipe.conf", true}),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+TEST(RealBirdConfiguration, IsReadWithoutAWord) {
+  if (!can_make_namespaces()) GTEST_SKIP() << "needs BIRD";
+  const TemporaryFolder folder;
+  BirdLab::copy_configuration(folder.path());
+  for (const char* example : {"own-session.conf", "pipe.conf"}) {
+    EXPECT_EQ(output_of("bird -p -c " + (folder.path() / example).string()), "") << example;
+  }
+}
+
+TEST(RealBirdRestart, WithdrawsNothingAfterAKillWhereItStartsWithRecovery) {
+  if (!can_make_namespaces()) GTEST_SKIP() << "needs root and BIRD";
+  BirdLab lab("own-session.conf", false);
+  lab.add_route("172.16.1.1", "proto 172 metric 1024");
+  const auto has = [&lab] {
+    return lab.router.birdc("show route 172.16.1.1/32").find("unicast") != std::string::npos;
+  };
+  ASSERT_TRUE(wait_until(has));
+  const std::string before = lab.router.birdc("show protocols host");
+  lab.host.end(SIGKILL);
+  lab.host.start(true);
+  bool gone = false;
+  // Until the router's session was made anew.
+  EXPECT_TRUE(wait_until([&] {
+    gone = gone || !has();
+    const std::string now = lab.router.birdc("show protocols host");
+    return now != before && now.find("Established") != std::string::npos;
+  }));
+  for (int i = 0; i < 20; ++i) {
+    gone = gone || !has();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  EXPECT_FALSE(gone);
+}
+
+TEST(RealBirdClient, GivesUpOnAStoppedBirdAndIsBackWhenItGoesOnOrIsRestarted) {
+  if (!can_make_namespaces()) GTEST_SKIP() << "needs root and BIRD";
+  BirdLab lab("own-session.conf", false);
+  asio::io_context io(1);
+  BirdOptions options;
+  options.path = lab.host.socket();
+  options.timeout = std::chrono::milliseconds(200);
+  options.retry_max = std::chrono::milliseconds(100);
+  BirdClient client(io.get_executor(), options);
+  const auto is_seen = [&] { return run(io, client.look()).has_value(); };
+  EXPECT_TRUE(is_seen());
+  lab.host.signal(SIGSTOP);
+  const auto stopped = run(io, client.look());
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code(), ErrorCode::kTimeout);
+  // Stopped for long, its queue of connections fills up; that is no "connected" either.
+  for (int i = 0; i < 12; ++i) {
+    std::this_thread::sleep_for(options.retry_max);
+    EXPECT_FALSE(is_seen());
+  }
+  lab.host.signal(SIGCONT);
+  EXPECT_TRUE(wait_until(is_seen));
+  lab.host.end(SIGKILL);
+  std::this_thread::sleep_for(options.retry_max);
+  const auto killed = run(io, client.look());
+  ASSERT_FALSE(killed);
+  EXPECT_THAT(killed.error().message(), HasSubstr("BIRD is not running"));
+  lab.host.start();
+  EXPECT_TRUE(wait_until(is_seen));
+}
+
+}  // namespace
+}  // namespace fipd::bgp
