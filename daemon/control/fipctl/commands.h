@@ -1,0 +1,58 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/control/fipctl/client.h"
+
+namespace fipd::fipctl {
+
+// What all verbs share.
+struct Context {
+  Client client;
+  bool json = false;   // print fipd's JSON as it came
+  bool color = false;  // of tables
+};
+
+// --wait and --timeout of the verbs that change something.
+struct WaitOptions {
+  std::string state;  // "translated", "routed", "announced"; empty: no waiting
+  std::string timeout = "5s";
+};
+
+struct AddOptions {
+  std::string floating;
+  std::string fixed;
+  std::string interface;
+  std::string id;
+  std::string port;
+  bool primary = false;
+  bool replace = false;
+  WaitOptions wait;
+};
+
+struct LsOptions {
+  bool wide = false;
+  bool quiet = false;  // only the floating IPs, one a line
+  std::string state;   // only these
+};
+
+// Each verb prints its result on standard output; none: it went well.
+using Verdict = std::optional<Failure>;
+[[nodiscard]] Verdict add(const Context& context, const AddOptions& options);
+[[nodiscard]] Verdict remove(const Context& context, const std::vector<std::string>& addresses,
+                             const WaitOptions& wait);
+[[nodiscard]] Verdict apply(const Context& context, const std::string& file,
+                            const WaitOptions& wait);
+[[nodiscard]] Verdict list(const Context& context, const LsOptions& options);
+[[nodiscard]] Verdict show(const Context& context, const std::string& address);
+[[nodiscard]] Verdict status(const Context& context);
+[[nodiscard]] Verdict monitor(const Context& context);
+[[nodiscard]] Verdict reload(const Context& context);
+[[nodiscard]] Verdict accept(const Context& context, const std::string& source);
+// "bash", "zsh", "fish".
+[[nodiscard]] Verdict completion(const std::string& shell);
+
+}  // namespace fipd::fipctl

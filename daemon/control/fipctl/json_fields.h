@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+namespace fipd::fipctl {
+
+// Fields of fipd's answers; what is missing, or of another type in a newer fipd, is empty.
+[[nodiscard]] inline const boost::json::value* field_of(const boost::json::value& object,
+                                                        std::string_view key) {
+  const boost::json::object* fields = object.if_object();
+  return fields != nullptr ? fields->if_contains(key) : nullptr;
+}
+
+[[nodiscard]] inline std::string text_of(const boost::json::value& object, std::string_view key) {
+  const boost::json::value* field = field_of(object, key);
+  if (field == nullptr || !field->is_string()) return {};
+  return std::string(field->get_string());
+}
+
+[[nodiscard]] inline std::int64_t number_of(const boost::json::value& object,
+                                            std::string_view key) {
+  const boost::json::value* field = field_of(object, key);
+  return field != nullptr && field->is_int64() ? field->get_int64() : 0;
+}
+
+[[nodiscard]] inline bool flag_of(const boost::json::value& object, std::string_view key) {
+  const boost::json::value* field = field_of(object, key);
+  return field != nullptr && field->is_bool() && field->get_bool();
+}
+
+[[nodiscard]] inline const boost::json::array& list_of(const boost::json::value& object,
+                                                       std::string_view key) {
+  static const boost::json::array kNone;
+  const boost::json::value* field = field_of(object, key);
+  return field != nullptr && field->is_array() ? field->get_array() : kNone;
+}
+
+}  // namespace fipd::fipctl

@@ -1,0 +1,94 @@
+#include <cstdio>
+
+#include <boost/json/serialize.hpp>
+
+#include "daemon/control/fipctl/commands.h"
+#include "daemon/control/fipctl/json_fields.h"
+#include "daemon/control/fipctl/table.h"
+
+namespace fipd::fipctl {
+namespace {
+
+using Row = std::vector<Cell>;
+
+std::string counts_of(const boost::json::value& status) {
+  const boost::json::value* counts = field_of(status, "floating_ips");
+  if (counts == nullptr || !counts->is_object()) return "-";
+  std::string text = fmt::format("{}", number_of(*counts, "total"));
+  const char* separator = ": ";
+  for (const auto& [state, count] : counts->get_object()) {
+    if (state == "total" || !count.is_int64() || count.get_int64() == 0) continue;
+    text += fmt::format("{}{} {}", separator, count.get_int64(), std::string_view(state));
+    separator = ", ";
+  }
+  return text;
+}
+
+Row source_row(const boost::json::value& source) {
+  std::string text =
+      fmt::format("{}: {} claims", text_of(source, "name"), number_of(source, "claims"));
+  if (!flag_of(source, "complete")) text += ", not complete yet";
+  const std::int64_t held = number_of(source, "held");
+  if (held > 0) text += fmt::format(", {} removals held: fipctl accept", held);
+  const bool in_order = flag_of(source, "complete") && held == 0;
+  return {{"source"}, {text, in_order ? Tint::kNone : Tint::kYellow}};
+}
+
+Row bird_row(const boost::json::value& bird) {
+  if (!flag_of(bird, "enabled")) return {{"BIRD"}, {"not used"}};
+  if (flag_of(bird, "connected")) return {{"BIRD"}, {text_of(bird, "version"), Tint::kGreen}};
+  const std::string problem = text_of(bird, "problem");
+  return {{"BIRD"}, {problem.empty() ? "not connected" : problem, Tint::kRed}};
+}
+
+Row session_row(const boost::json::value& session) {
+  const bool up = text_of(session, "state") == "up";
+  return {{"session"},
+          {fmt::format("{}: {} {} since {}", text_of(session, "name"), text_of(session, "state"),
+                       text_of(session, "info"), text_of(session, "since")),
+           up ? Tint::kGreen : Tint::kRed}};
+}
+
+std::string render(const boost::json::value& status, bool color) {
+  const bool healthy = flag_of(status, "healthy");
+  std::vector<Row> rows = {
+      {{"fipd"}, {fmt::format("{} on {}", text_of(status, "version"), text_of(status, "host"))}},
+      {{"health"}, {healthy ? "in order" : "degraded", healthy ? Tint::kGreen : Tint::kRed}},
+      {{"started"}, {text_of(status, "started")}},
+      {{"floating IPs"}, {counts_of(status)}}};
+  for (const boost::json::value& source : list_of(status, "sources")) {
+    rows.push_back(source_row(source));
+    for (const boost::json::value& problem : list_of(source, "problems")) {
+      if (problem.is_string()) {
+        rows.push_back({{""}, {std::string(problem.get_string()), Tint::kRed}});
+      }
+    }
+  }
+  if (const boost::json::value* bird = field_of(status, "bird")) {
+    rows.push_back(bird_row(*bird));
+    for (const auto& session : list_of(*bird, "sessions")) rows.push_back(session_row(session));
+  }
+  for (const boost::json::value& problem : list_of(status, "problems")) {
+    if (!problem.is_string()) continue;
+    rows.push_back({{"problem"}, {std::string(problem.get_string()), Tint::kRed}});
+  }
+  return render_table(rows, color);
+}
+
+}  // namespace
+
+Verdict status(const Context& context) {
+  Request request;
+  request.target = "/v1/status";
+  const auto answer = context.client.call(request);
+  if (!answer) return answer.error();
+  if (context.json) {
+    fmt::print("{}\n", boost::json::serialize(*answer));
+  } else {
+    fmt::print("{}", render(*answer, context.color));
+  }
+  if (flag_of(*answer, "healthy")) return {};
+  return Failure{ExitCode::kDegraded, ""};  // the answer itself has said why
+}
+
+}  // namespace fipd::fipctl

@@ -1,0 +1,164 @@
+#include "daemon/control/render.h"
+
+#include <time.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "daemon/state/document.h"
+
+namespace fipd::control {
+namespace {
+
+template <typename Items, typename ToValue>
+boost::json::array array_of(const Items& items, ToValue to_value) {
+  boost::json::array array;
+  array.reserve(items.size());
+  for (const auto& item : items) array.push_back(to_value(item));
+  return array;
+}
+
+boost::json::array strings(const std::vector<std::string>& texts) {
+  return array_of(texts, [](const std::string& text) { return boost::json::value(text); });
+}
+
+boost::json::value source_json(const SourceReport& source) {
+  boost::json::object json;
+  json["name"] = source.name;
+  json["complete"] = source.complete;
+  json["claims"] = source.claims;
+  json["held"] = source.held;
+  json["problems"] = strings(source.problems);
+  return json;
+}
+
+boost::json::value session_json(const SessionReport& session) {
+  boost::json::object json;
+  json["name"] = session.name;
+  json["state"] = session.state;
+  json["info"] = session.info;
+  json["since"] = session.since;
+  return json;
+}
+
+boost::json::object bird_json(const BirdReport& bird) {
+  boost::json::object json;
+  json["enabled"] = bird.enabled;
+  json["connected"] = bird.connected;
+  json["version"] = bird.version;
+  json["problem"] = bird.problem;
+  json["sessions"] = array_of(bird.sessions, session_json);
+  return json;
+}
+
+boost::json::object counters_json(const Counters& counters) {
+  boost::json::object json;
+  json["nat_transactions"] = counters.nat_transactions;
+  json["nat_elements"] = counters.nat_elements;
+  json["nat_refusals"] = counters.nat_refusals;
+  json["route_changes"] = counters.route_changes;
+  json["route_refusals"] = counters.route_refusals;
+  json["repairs"] = counters.repairs;
+  json["kernel_reads"] = counters.kernel_reads;
+  json["connections_flushed"] = counters.connections_flushed;
+  json["passes"] = counters.passes;
+  json["longest_slice_ns"] = counters.longest_slice_ns;
+  return json;
+}
+
+boost::json::object counts_json(const std::array<std::size_t, kStates>& counts) {
+  boost::json::object json;
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < kStates; ++i) {
+    json[to_string(static_cast<State>(i))] = counts[i];
+    total += counts[i];
+  }
+  json["total"] = total;
+  return json;
+}
+
+}  // namespace
+
+boost::json::object to_json(const FloatingIpReport& row) {
+  boost::json::object json = fipd::to_json(row.binding);
+  if (!row.interface.empty()) json["interface"] = row.interface;
+  json["source"] = row.source;
+  json["state"] = to_string(row.state);
+  json["reason"] = row.reason;
+  json["announced"] = strings(row.announced);
+  json["sessions"] = row.sessions.size();
+  if (row.metric != 0) json["metric"] = row.metric;
+  return json;
+}
+
+boost::json::object to_json(const StatusReport& status) {
+  boost::json::object json;
+  json["version"] = status.version;
+  json["host"] = status.host;
+  json["started"] = rfc3339(status.started);
+  json["healthy"] = status.problems.empty();
+  json["problems"] = strings(status.problems);
+  json["floating_ips"] = counts_json(status.counts);
+  json["sources"] = array_of(status.sources, source_json);
+  json["bird"] = bird_json(status.bird);
+  json["counters"] = counters_json(status.counters);
+  return json;
+}
+
+boost::json::object to_json(const Event& event) {
+  boost::json::object json;
+  json["time"] = rfc3339(event.time);
+  json["kind"] = event.kind;
+  if (event.floating) json["floating"] = event.floating->to_string();
+  json["text"] = event.text;
+  return json;
+}
+
+std::string error_body(std::string_view code, std::string_view message,
+                       std::optional<IpAddress> floating) {
+  boost::json::object error;
+  error["code"] = code;
+  error["message"] = message;
+  if (floating) error["floating"] = floating->to_string();
+  boost::json::object body;
+  body["error"] = std::move(error);
+  return boost::json::serialize(body) + "\n";
+}
+
+std::string rfc3339(std::chrono::system_clock::time_point time) {
+  const auto since_epoch = time.time_since_epoch();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
+  const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch - seconds);
+  const time_t whole = seconds.count();
+  tm utc{};
+  gmtime_r(&whole, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900,
+                     utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+                     rest.count());
+}
+
+WireError wire_error(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kBadInput:
+      return {400, "bad_input"};
+    case ErrorCode::kNotFound:
+      return {404, "not_found"};
+    case ErrorCode::kConflict:
+      return {409, "conflict"};
+    case ErrorCode::kNotPermitted:
+      return {403, "not_permitted"};
+    case ErrorCode::kKernel:
+      return {500, "kernel_refused"};
+    case ErrorCode::kUnavailable:
+      return {503, "unavailable"};
+    case ErrorCode::kTimeout:
+      return {504, "timeout"};
+    case ErrorCode::kLimit:
+      return {422, "limit"};
+    case ErrorCode::kInternal:
+      break;
+  }
+  return {500, "internal"};
+}
+
+}  // namespace fipd::control

@@ -1,0 +1,99 @@
+#include "daemon/control/request_body.h"
+
+#include <unordered_set>
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+
+#include "daemon/state/document.h"
+
+namespace fipd::control {
+namespace {
+
+using Seen = std::unordered_set<IpAddress, AddressHash>;
+
+Result<boost::json::object> parse_object(std::string_view text) {
+  boost::system::error_code problem;
+  boost::json::value value = boost::json::parse({text.data(), text.size()}, problem);
+  if (problem) return fail(ErrorCode::kBadInput, "the body is not JSON: {}", problem.message());
+  boost::json::object* object = value.if_object();
+  if (object == nullptr) return fail(ErrorCode::kBadInput, "the body has to be a JSON object");
+  return std::move(*object);
+}
+
+Outcome take_put(const boost::json::value& list, ChangeRequest& request, Seen& seen) {
+  const boost::json::array* array = list.if_array();
+  if (array == nullptr) return fail(ErrorCode::kBadInput, "floating_ips: write a list [...]");
+  request.put.reserve(array->size());
+  for (std::size_t i = 0; i < array->size(); ++i) {
+    const std::string place = fmt::format("floating_ips[{}]", i);
+    auto binding = binding_from_json((*array)[i], place);
+    if (!binding) return fail(std::move(binding.error()));
+    if (!seen.insert(binding->floating).second) {
+      return fail(ErrorCode::kBadInput, "{}.floating: {} is in the request twice", place,
+                  binding->floating);
+    }
+    request.put.push_back(std::move(*binding));
+  }
+  return success();
+}
+
+Outcome take_remove(const boost::json::value& list, ChangeRequest& request, Seen& seen) {
+  const boost::json::array* array = list.if_array();
+  if (array == nullptr) return fail(ErrorCode::kBadInput, "remove: write a list of addresses");
+  request.remove.reserve(array->size());
+  for (std::size_t i = 0; i < array->size(); ++i) {
+    const boost::json::string* text = (*array)[i].if_string();
+    if (text == nullptr) return fail(ErrorCode::kBadInput, "remove[{}]: write an address", i);
+    auto address = parse_address({text->data(), text->size()});
+    if (!address) return fail(std::move(address.error()).within(fmt::format("remove[{}]", i)));
+    if (!seen.insert(*address).second) {
+      return fail(ErrorCode::kBadInput, "remove[{}]: {} is in the request twice", i, *address);
+    }
+    request.remove.push_back(*address);
+  }
+  return success();
+}
+
+}  // namespace
+
+Result<ChangeRequest> batch_from_json(std::string_view text) {
+  auto body = parse_object(text);
+  if (!body) return fail(std::move(body.error()));
+  if (body->empty()) {
+    return fail(ErrorCode::kBadInput,
+                R"(write {{"floating_ips": [...]}}, {{"remove": [...]}} or both)");
+  }
+  ChangeRequest request;
+  Seen seen;
+  for (const auto& [key, value] : *body) {
+    Outcome taken;
+    if (key == "floating_ips") {
+      taken = take_put(value, request, seen);
+    } else if (key == "remove") {
+      taken = take_remove(value, request, seen);
+    } else {
+      const std::string_view name = key.size() <= 64 ? std::string_view(key) : "(a long one)";
+      taken = fail(ErrorCode::kBadInput, "unknown key \"{}\": write floating_ips or remove", name);
+    }
+    if (!taken) return fail(std::move(taken.error()));
+  }
+  return request;
+}
+
+Result<ChangeRequest> put_from_json(std::string_view text, const IpAddress& floating) {
+  auto body = parse_object(text);
+  if (!body) return fail(std::move(body.error()));
+  if (!body->contains("floating")) (*body)["floating"] = floating.to_string();
+  auto binding = binding_from_json(std::move(*body), "body");
+  if (!binding) return fail(std::move(binding.error()));
+  if (binding->floating != floating) {
+    return fail(ErrorCode::kBadInput, "body.floating is {}, the path says {}: leave it out",
+                binding->floating, floating);
+  }
+  ChangeRequest request;
+  request.put.push_back(std::move(*binding));
+  return request;
+}
+
+}  // namespace fipd::control

@@ -1,0 +1,123 @@
+#include "daemon/observe/metrics.h"
+
+#include <iterator>
+
+namespace fipd {
+namespace {
+
+// A label's value is quoted: backslash, quote and newline must not end it.
+std::string quoted(std::string_view value) {
+  std::string text = "\"";
+  for (const char c : value) {
+    if (c == '\n') {
+      text += "\\n";
+      continue;
+    }
+    if (c == '"' || c == '\\') text += '\\';
+    text += c;
+  }
+  return text += '"';
+}
+
+class Exposition {
+ public:
+  void family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    fmt::format_to(std::back_inserter(text_), "# HELP {} {}\n# TYPE {} {}\n", name, help, name,
+                   type);
+  }
+  template <typename Number>
+  void sample(Number value, std::string_view labels = {}) {
+    if (labels.empty()) {
+      fmt::format_to(std::back_inserter(text_), "{} {}\n", name_, value);
+    } else {
+      fmt::format_to(std::back_inserter(text_), "{}{{{}}} {}\n", name_, labels, value);
+    }
+  }
+  template <typename Number>
+  void single(std::string_view name, std::string_view type, std::string_view help, Number value) {
+    family(name, type, help);
+    sample(value);
+  }
+  [[nodiscard]] std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+  std::string_view name_;
+};
+
+void add_general(Exposition& out, const StatusReport& status) {
+  out.family("fipd_build_info", "gauge", "Always 1; the version is in the label.");
+  out.sample(1, "version=" + quoted(status.version));
+  const auto since_epoch = std::chrono::duration<double>(status.started.time_since_epoch());
+  out.single("fipd_start_time_seconds", "gauge", "When the daemon started, in Unix time.",
+             since_epoch.count());
+  out.single("fipd_problems", "gauge", "Problems that fipctl status names; 0 is healthy.",
+             status.problems.size());
+  out.family("fipd_floating_ips", "gauge", "Floating IPs by how far they are.");
+  for (std::size_t i = 0; i < kStates; ++i) {
+    out.sample(status.counts[i], "state=" + quoted(to_string(static_cast<State>(i))));
+  }
+}
+
+void add_sources(Exposition& out, const std::vector<SourceReport>& sources) {
+  const auto each = [&](auto value) {
+    for (const SourceReport& source : sources) {
+      out.sample(value(source), "source=" + quoted(source.name));
+    }
+  };
+  out.family("fipd_source_complete", "gauge", "1 once the source gave its first whole snapshot.");
+  each([](const SourceReport& source) { return source.complete ? 1 : 0; });
+  out.family("fipd_source_claims", "gauge", "Floating IPs that the source claims.");
+  each([](const SourceReport& source) { return source.claims; });
+  out.family("fipd_source_held", "gauge", "Removals held until fipctl accept.");
+  each([](const SourceReport& source) { return source.held; });
+  out.family("fipd_source_problems", "gauge", "What the source could not read or take.");
+  each([](const SourceReport& source) { return source.problems.size(); });
+}
+
+void add_bird(Exposition& out, const BirdReport& bird) {
+  out.single("fipd_bird_enabled", "gauge", "1 where fipd is configured to talk to BIRD.",
+             bird.enabled ? 1 : 0);
+  out.single("fipd_bird_connected", "gauge", "1 while BIRD answers on its control socket.",
+             bird.connected ? 1 : 0);
+  out.family("fipd_bird_session_established", "gauge", "1 while the BGP session is established.");
+  for (const SessionReport& session : bird.sessions) {
+    out.sample(session.state == "up" ? 1 : 0, "session=" + quoted(session.name));
+  }
+}
+
+void add_counters(Exposition& out, const Counters& counters) {
+  const auto counter = [&](std::string_view name, std::string_view help, std::uint64_t value) {
+    out.single(name, "counter", help, value);
+  };
+  counter("fipd_nat_transactions_total", "nftables transactions committed.",
+          counters.nat_transactions);
+  counter("fipd_nat_elements_total", "Map elements written.", counters.nat_elements);
+  counter("fipd_nat_refusals_total", "nftables transactions that the kernel refused.",
+          counters.nat_refusals);
+  counter("fipd_route_changes_total", "Routes added or deleted.", counters.route_changes);
+  counter("fipd_route_refusals_total", "Route changes that the kernel refused.",
+          counters.route_refusals);
+  counter("fipd_repairs_total", "Repairs of what somebody else changed.", counters.repairs);
+  counter("fipd_kernel_reads_total", "Full reads of kernel state.", counters.kernel_reads);
+  counter("fipd_connections_flushed_total", "Connections flushed after a move or removal.",
+          counters.connections_flushed);
+  counter("fipd_passes_total", "Passes of the reconciler.", counters.passes);
+  out.single("fipd_longest_slice_seconds", "gauge",
+             "The longest that one slice of a pass held the event loop.",
+             static_cast<double>(counters.longest_slice_ns) / 1e9);
+}
+
+}  // namespace
+
+std::string render_metrics(const StatusReport& status) {
+  Exposition out;
+  add_general(out, status);
+  add_sources(out, status.sources);
+  add_bird(out, status.bird);
+  add_counters(out, status.counters);
+  return out.take();
+}
+
+}  // namespace fipd
