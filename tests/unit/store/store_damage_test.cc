@@ -94,6 +94,7 @@ TEST_F(StoreTest, KeepsTheOldStateOnAFullDiskAndServesOnAfterwards) {
     EXPECT_THAT(refused.error().message(), HasSubstr(path_.string()));
     EXPECT_EQ((*store)->load().value(), std::vector{stored(1)});
 
+    filler.close();
     std::filesystem::remove(directory_ / "filler");
     EXPECT_TRUE((*store)->commit(changes));
     store->reset();

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/base/address.h"
+#include "daemon/sources/binding_file.h"
+#include "daemon/state/binding.h"
+
+namespace fipd {
+
+// When a mass removal waits for a person: more than `share` and more than `above` of all.
+struct HoldRule {
+  double share = 0.5;
+  unsigned above = 10;
+
+  friend bool operator==(const HoldRule&, const HoldRule&) = default;
+};
+
+// A file's new content, or none where it is gone.
+struct FileUpdate {
+  std::string path;
+  FileContent content;
+  std::uint64_t revision = 0;
+};
+
+// What is to be told to the ClaimSink, puts first.
+struct ClaimChanges {
+  struct Removal {
+    IpAddress floating;
+    std::string origin;
+  };
+  std::vector<Claim> puts;
+  std::vector<Removal> removals;
+  // Files whose content would be more than the limit; their old content stands.
+  std::vector<std::string> too_large;
+};
+
+// What all binding files claim together: turns new contents into changes, and holds back mass
+// removals. A floating IP that moves from one file to another is no removal. Once held, removals
+// stay so until accepted, or until enough of them have come back. Pure; one caller at a time.
+class FileClaims {
+ public:
+  FileClaims(unsigned rank, std::size_t limit) : rank_(rank), limit_(limit) {}
+
+  void set_limit(std::size_t limit) { limit_ = limit; }
+  // The directory was lost and found again: what is missing in it waits for a person, however
+  // little it is.
+  void distrust() { distrust_ = true; }
+
+  // Without updates: looks at the held ones again, under a rule that may have changed.
+  [[nodiscard]] ClaimChanges update(const std::vector<FileUpdate>& updates, const HoldRule& rule);
+  // The held removals.
+  [[nodiscard]] ClaimChanges accept();
+
+  // In force, the held ones included.
+  [[nodiscard]] std::size_t size() const { return wanted_ + held(); }
+  // Removals that wait.
+  [[nodiscard]] std::size_t held() const;
+
+ private:
+  struct File {
+    FileContent content;
+    std::vector<Binding> held;  // in force, but not in the content any more
+  };
+
+  void replace(const std::string& path, File& file, const FileUpdate& update, ClaimChanges& out);
+  void want(const std::string& path, File& file, const Binding& binding, std::uint64_t revision,
+            ClaimChanges& out);
+  void release(ClaimChanges& out, bool all);
+  [[nodiscard]] std::size_t in_force() const;
+  [[nodiscard]] std::size_t lost() const;
+
+  unsigned rank_;
+  std::size_t limit_;
+  std::map<std::string, File> files_;
+  std::unordered_map<IpAddress, unsigned, AddressHash> wanted_by_;  // how many files want it
+  std::size_t wanted_ = 0;
+  bool distrust_ = false;
+  bool holding_ = false;
+  std::size_t hold_base_ = 0;  // floating IPs in force when the hold began
+};
+
+}  // namespace fipd
