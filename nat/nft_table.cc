@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
-#include <optional>
 
 #include "nat/attributes.h"
 #include "nat/ruleset.h"
@@ -34,25 +33,28 @@ bool is_table_name(std::string_view name) {
          std::all_of(name.begin(), name.end(), inner);
 }
 
-// The port of the netfilter socket at `fd`, where there is one.
-std::optional<std::uint32_t> netfilter_port(int fd) {
-  int protocol = 0;
-  socklen_t size = sizeof protocol;
-  sockaddr_nl address{};
-  socklen_t length = sizeof address;
-  if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0) return std::nullopt;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) < 0) return std::nullopt;
-  if (address.nl_family != AF_NETLINK || protocol != NETLINK_NETFILTER) return std::nullopt;
-  return address.nl_pid;
-}
-
-std::vector<std::uint32_t> netfilter_ports() {
+std::vector<int> netfilter_sockets() {
   constexpr int kHighest = 1024;  // sockets opened at start have low numbers
-  std::vector<std::uint32_t> out;
+  std::vector<int> out;
   for (int fd = 0; fd < kHighest; ++fd) {
-    if (const auto port = netfilter_port(fd)) out.push_back(*port);
+    int domain = 0;
+    int protocol = 0;
+    socklen_t size = sizeof domain;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 || domain != AF_NETLINK) continue;
+    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0) continue;
+    if (protocol == NETLINK_NETFILTER) out.push_back(fd);
   }
   return out;
+}
+
+// libnftables leaves its socket without a port until it first sends: give it one now. 0: failed.
+std::uint32_t bound_port(int fd) {
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  socklen_t length = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  if (bind(fd, generic, length) < 0 || getsockname(fd, generic, &length) < 0) return 0;
+  return address.nl_pid;
 }
 
 std::string joined(const std::vector<std::string>& parts) {
@@ -93,12 +95,14 @@ Result<std::unique_ptr<NftTable>> NftTable::open(std::string table) {
     return fail_errno(errno, "nftables: short acknowledgements");
   }
   std::unique_ptr<NftTable> out(new NftTable(std::move(table), std::move(*socket)));
-  // libnftables does not tell the port of its socket: it is the one that was not there before.
-  const std::vector<std::uint32_t> before = netfilter_ports();
+  // libnftables does not tell which socket is its own: it is the one that was not there before.
+  const std::vector<int> before = netfilter_sockets();
   out->context_.reset(nft_ctx_new(NFT_CTX_DEFAULT));
   if (!out->context_) return fail_errno(errno, "open libnftables");
-  for (const std::uint32_t port : netfilter_ports()) {
-    if (std::find(before.begin(), before.end(), port) == before.end()) out->context_port_ = port;
+  for (const int fd : netfilter_sockets()) {
+    if (std::find(before.begin(), before.end(), fd) == before.end()) {
+      out->context_port_ = bound_port(fd);
+    }
   }
   nft_ctx_buffer_output(out->context_.get());
   nft_ctx_buffer_error(out->context_.get());

@@ -102,7 +102,7 @@ std::string normalised(std::string text) {
     }
     cut(text, " flags 0x1 ");
   }
-  if (text.starts_with("lookup ") && text.find(" dreg ") != std::string::npos) cut(text, " 0x0 ");
+  if (text.starts_with("lookup ")) cut(text, " 0x0 ");
   while (!text.empty() && text.back() == ' ') text.pop_back();
   return text;
 }

@@ -1,0 +1,179 @@
+#include "nat/element_message.h"
+
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include <gtest/gtest.h>
+
+#include "bytes.h"
+#include "nat/attributes.h"
+
+namespace fipd::nat {
+namespace {
+
+using Packing = ElementEncoder::Packing;
+
+MappingChange added(Map map, const char* key, const char* value) {
+  return {map, ip(key), std::nullopt, ip(value)};
+}
+
+std::vector<MappingChange> many(std::size_t count) {
+  std::vector<MappingChange> out;
+  for (std::size_t i = 0; i < count; ++i) {
+    const boost::asio::ip::address_v4 key(0xac100000U + static_cast<unsigned>(i));
+    out.push_back({Map::kFixedByFloating, key, std::nullopt, key});
+  }
+  return out;
+}
+
+// Bytes on the right: `strace -xx nft add element inet fipd fixed_by_floating { 172.16.1.4 :
+// 10.65.0.14 }` with nft 1.0.6; the set's id, by which nft names sets of the same transaction, is
+// left out.
+TEST(ElementMessage, AddsAsNftDoes) {
+  ElementEncoder encoder("fipd");
+  const std::vector changes{added(Map::kFixedByFloating, "172.16.1.4", "10.65.0.14")};
+  const auto messages = messages_of(encoder.encode(changes, 7, Packing::kMany));
+  ASSERT_EQ(messages.size(), 3u);
+  EXPECT_EQ(to_hex(messages[0]),
+            "14000000100001000700000000000000"
+            "0000000a");
+  EXPECT_EQ(header_of(messages[1]).nlmsg_type, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM);
+  EXPECT_EQ(header_of(messages[1]).nlmsg_flags, NLM_F_REQUEST | NLM_F_CREATE);
+  EXPECT_EQ(to_hex(messages[1].subspan(16)),
+            "01000000"
+            "0900010066697064"
+            "00000000"
+            "16000200"
+            "66697865645f62795f666c6f6174696e67"
+            "000000"
+            "20000380"
+            "1c0001800c00018008000100ac1001040c000280080001000a41000e");
+  EXPECT_EQ(to_hex(messages[2]),
+            "14000000110001000900000000000000"
+            "0000000a");
+}
+
+// `strace -xx nft delete element inet fipd fixed_by_floating { 172.16.1.4 }`.
+TEST(ElementMessage, RemovesAsNftDoes) {
+  ElementEncoder encoder("fipd");
+  const std::vector<MappingChange> changes{
+      {Map::kFixedByFloating, ip("172.16.1.4"), ip("10.65.0.14"), std::nullopt}};
+  const auto messages = messages_of(encoder.encode(changes, 0, Packing::kMany));
+  ASSERT_EQ(messages.size(), 3u);
+  EXPECT_EQ(header_of(messages[1]).nlmsg_type, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELSETELEM);
+  EXPECT_EQ(header_of(messages[1]).nlmsg_flags, NLM_F_REQUEST);
+  EXPECT_EQ(to_hex(messages[1].subspan(16)),
+            "01000000"
+            "0900010066697064"
+            "00000000"
+            "16000200"
+            "66697865645f62795f666c6f6174696e67"
+            "000000"
+            "14000380"
+            "100001800c00018008000100ac100104");
+}
+
+// `strace -xx nft add element inet fipd floating_by_hairpin6 { fd00::2 . fd00::2 : 2001:db8::2 }`.
+TEST(ElementMessage, ConcatenatesTheKeyOfAHairpinAsNftDoes) {
+  ElementEncoder encoder("fipd");
+  const std::vector changes{added(Map::kFloatingByHairpin, "fd00::2", "2001:db8::2")};
+  const auto messages = messages_of(encoder.encode(changes, 0, Packing::kMany));
+  ASSERT_EQ(messages.size(), 3u);
+  const std::string wanted =
+      "48000380"
+      "440001802800018024000100fd000000000000000000000000000002fd000000000000000000000000000002"
+      "180002801400010020010db8000000000000000000000002";
+  EXPECT_TRUE(to_hex(messages[1]).ends_with(wanted)) << to_hex(messages[1]);
+}
+
+TEST(ElementMessage, DeletesBeforeItAddsInWhateverOrderTheChangesAre) {
+  ElementEncoder encoder("fipd");
+  std::vector<MappingChange> changes{
+      added(Map::kFixedByFloating, "172.16.1.3", "10.65.0.13"),
+      {Map::kFixedByFloating, ip("172.16.1.4"), ip("10.65.0.14"), ip("10.65.0.15")},
+      {Map::kFloatingByFixed, ip("10.65.0.14"), ip("172.16.1.4"), std::nullopt}};
+  const auto messages = messages_of(encoder.encode(changes, 100, Packing::kMany));
+  std::vector<unsigned> types;
+  for (const auto& message : messages) types.push_back(header_of(message).nlmsg_type & 0xffU);
+  EXPECT_EQ(types,
+            (std::vector<unsigned>{NFNL_MSG_BATCH_BEGIN, NFT_MSG_DELSETELEM, NFT_MSG_DELSETELEM,
+                                   NFT_MSG_NEWSETELEM, NFNL_MSG_BATCH_END}));
+  EXPECT_FALSE(encoder.exact());
+  EXPECT_EQ(encoder.change_of(100), ElementEncoder::npos);
+  EXPECT_EQ(encoder.change_of(101), 1u);
+  EXPECT_EQ(encoder.change_of(102), 2u);
+  EXPECT_EQ(encoder.change_of(103), 0u);
+  EXPECT_EQ(encoder.change_of(99), ElementEncoder::npos);
+}
+
+TEST(ElementMessage, NamesEachChangeWhenAskedForOneElementAMessage) {
+  ElementEncoder encoder("fipd");
+  auto changes = many(1000);
+  changes[17].before = ip("10.0.0.1");
+  (void)encoder.encode(changes, 4294967290U, Packing::kOne);  // the number wraps
+  EXPECT_TRUE(encoder.exact());
+  EXPECT_EQ(encoder.messages(), 1003u);
+  EXPECT_EQ(encoder.change_of(4294967291U), 17u);
+  EXPECT_EQ(encoder.change_of(4294967292U), 0u);
+  EXPECT_EQ(encoder.change_of(4294967292U + 999), 999u);
+}
+
+TEST(ElementMessage, SplitsWhereAnAttributesLengthEnds) {
+  ElementEncoder encoder("fipd");
+  const auto changes = many(5000);
+  const auto batch = encoder.encode(changes, 1, Packing::kMany);
+  const auto messages = messages_of(batch);
+  ASSERT_EQ(messages.size(), 2u + 3u);
+  std::vector<Mapping> read;
+  for (const auto& message : messages) {
+    std::vector<std::byte> reply(message.begin(), message.end());
+    decode_mappings(header_of(reply), Map::kFixedByFloating, false, read);
+  }
+  ASSERT_EQ(read.size(), changes.size());
+  for (std::size_t i = 0; i < read.size(); ++i) EXPECT_EQ(read[i].key, changes[i].key);
+}
+
+TEST(ElementMessage, GivesBackTheBufferOfABigLoadAndStillEncodes) {
+  ElementEncoder encoder("fipd");
+  const auto changes = many(100000);
+  (void)encoder.encode(changes, 1, Packing::kMany);
+  EXPECT_EQ(messages_of(encoder.encode(std::span(changes).first(1), 1, Packing::kMany)).size(), 3u);
+}
+
+TEST(ElementMessage, LeavesOutElementsThatAreNotOfTheMapsForm) {
+  ElementEncoder encoder("fipd");
+  const std::vector changes{added(Map::kFloatingByHairpin, "10.65.0.13", "172.16.1.3")};
+  const auto batch = encoder.encode(changes, 1, Packing::kMany);
+  const auto message = messages_of(batch)[1];
+  std::vector<Mapping> read;
+  decode_mappings(header_of(message), Map::kFixedByFloating, false, read);
+  decode_mappings(header_of(message), Map::kFloatingByHairpin, true, read);
+  EXPECT_TRUE(read.empty());
+  decode_mappings(header_of(message), Map::kFloatingByHairpin, false, read);
+  ASSERT_EQ(read.size(), 1u);
+  EXPECT_EQ(read[0], (Mapping{Map::kFloatingByHairpin, ip("10.65.0.13"), ip("172.16.1.3")}));
+  // Source not destination: an element by somebody else.
+  std::vector<std::byte> foreign(message.begin(), message.end());
+  const std::size_t destination = foreign.size() - 12 - 4;
+  foreign[destination] ^= std::byte{1};
+  read.clear();
+  decode_mappings(header_of(foreign), Map::kFloatingByHairpin, false, read);
+  EXPECT_TRUE(read.empty());
+}
+
+TEST(ElementMessage, ReadsNothingPastACutMessage) {
+  ElementEncoder encoder("fipd");
+  const auto changes = many(3);
+  const auto batch = encoder.encode(changes, 1, Packing::kMany);
+  const auto whole = messages_of(batch)[1];
+  for (std::size_t length = sizeof(nlmsghdr); length < whole.size(); ++length) {
+    std::vector<std::byte> cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
+    reinterpret_cast<nlmsghdr*>(cut.data())->nlmsg_len = static_cast<std::uint32_t>(length);
+    std::vector<Mapping> read;
+    decode_mappings(header_of(cut), Map::kFixedByFloating, false, read);
+    EXPECT_LT(read.size(), 3u);
+  }
+}
+
+}  // namespace
+}  // namespace fipd::nat

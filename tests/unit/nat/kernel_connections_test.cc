@@ -1,0 +1,118 @@
+#include "nat/kernel_connections.h"
+
+#include "kernel_fixture.h"
+
+namespace fipd::nat {
+namespace {
+
+class KernelConnectionsTest : public KernelTest {
+ protected:
+  void SetUp() override {
+    KernelTest::SetUp();
+    if (IsSkipped()) return;
+    auto opened = KernelConnections::open();
+    ASSERT_TRUE(opened);
+    connections_ = std::move(*opened);
+  }
+  // A tracked UDP connection: original source and destination, reply source and destination.
+  static void track(const std::string& words, const std::string& more =
+                                                  "--sport 1000 --dport 53 "
+                                                  "--reply-port-src 53 --reply-port-dst 1000") {
+    int status = 0;
+    const std::string said = shell("conntrack -I -p udp -t 600 " + words + " " + more, &status);
+    ASSERT_EQ(status, 0) << said;
+  }
+  // UDP entries of both families that say `words`.
+  static std::size_t tracked(const std::string& words = "") {
+    return std::stoul(
+        shell("(conntrack -L -f ipv4; conntrack -L -f ipv6) 2>/dev/null | grep ^udp | grep -c '" +
+              words + "'"));
+  }
+  std::size_t flush(std::initializer_list<Translation> gone) {
+    const auto flushed = connections_->flush(std::vector(gone));
+    EXPECT_TRUE(flushed) << flushed.error().message();
+    return flushed.value_or(9999);
+  }
+
+  std::unique_ptr<KernelConnections> connections_;
+};
+
+TEST_F(KernelConnectionsTest, FlushesNothingWhereNothingIsTracked) {
+  EXPECT_EQ(flush({{ip("172.16.1.3"), ip("10.65.0.13")}, {ip("2001:db8::3"), ip("fd65::13")}}), 0u);
+  EXPECT_EQ(flush({}), 0u);
+}
+
+TEST_F(KernelConnectionsTest, FlushesBothDirectionsOfATranslationAndNothingElse) {
+  track("-s 192.0.2.9 -d 172.16.1.3 -r 10.65.0.13 -q 192.0.2.9");    // inbound
+  track("-s 10.65.0.13 -d 192.0.2.9 -r 192.0.2.9 -q 172.16.1.3");    // outbound
+  track("-s 192.0.2.9 -d 172.16.1.4 -r 10.65.0.14 -q 192.0.2.9");    // another floating IP
+  track("-s 10.65.0.13 -d 192.0.2.10 -r 192.0.2.10 -q 172.16.1.5");  // its other floating IP
+  track("-s 192.0.2.11 -d 172.16.1.3 -r 10.65.0.99 -q 192.0.2.11");  // another instance's now
+  track("-s 192.0.2.12 -d 10.65.0.13 -r 10.65.0.13 -q 192.0.2.12");  // by its fixed IP
+  ASSERT_EQ(tracked(), 6u);
+  EXPECT_EQ(flush({{ip("172.16.1.3"), ip("10.65.0.13")}}), 2u);
+  EXPECT_EQ(tracked(), 4u);
+  EXPECT_EQ(tracked("src=10.65.0.13 dst=192.0.2.9 "), 0u);
+  EXPECT_EQ(tracked("src=192.0.2.9 dst=172.16.1.3 "), 0u);
+}
+
+TEST_F(KernelConnectionsTest, FlushesIPv6TheSame) {
+  track("-s 2001:db8:9::1 -d 2001:db8::3 -r fd65::13 -q 2001:db8:9::1");
+  track("-s fd65::13 -d 2001:db8:9::1 -r 2001:db8:9::1 -q 2001:db8::3");
+  track("-s 2001:db8:9::1 -d 2001:db8::4 -r fd65::14 -q 2001:db8:9::1");
+  track("-s 192.0.2.9 -d 172.16.1.3 -r 10.65.0.13 -q 192.0.2.9");
+  EXPECT_EQ(flush({{ip("2001:db8::3"), ip("fd65::13")}}), 2u);
+  EXPECT_EQ(tracked(), 2u);
+}
+
+TEST_F(KernelConnectionsTest, TakesSeveralTranslationsOfBothFamiliesInOneCall) {
+  track("-s 192.0.2.9 -d 172.16.1.3 -r 10.65.0.13 -q 192.0.2.9");
+  track("-s 192.0.2.9 -d 172.16.1.4 -r 10.65.0.14 -q 192.0.2.9");
+  track("-s 2001:db8:9::1 -d 2001:db8::3 -r fd65::13 -q 2001:db8:9::1");
+  EXPECT_EQ(flush({{ip("172.16.1.3"), ip("10.65.0.13")},
+                   {ip("172.16.1.4"), ip("10.65.0.14")},
+                   {ip("2001:db8::3"), ip("fd65::13")}}),
+            3u);
+  EXPECT_EQ(tracked(), 0u);
+}
+
+TEST_F(KernelConnectionsTest, FindsConnectionsInZonesAndOtherProtocols) {
+  track("-s 192.0.2.9 -d 172.16.1.3 -r 10.65.0.13 -q 192.0.2.9 -w 5");
+  track("-s 192.0.2.9 -d 172.16.1.3 -r 10.65.0.13 -q 192.0.2.9");
+  const std::string icmp = shell(
+      "conntrack -I -p icmp -t 600 -s 192.0.2.9 -d 172.16.1.3 -r 10.65.0.13 -q 192.0.2.9 "
+      "--icmp-type 8 --icmp-code 0 --icmp-id 7");
+  ASSERT_NE(icmp.find("1 flow entries"), std::string::npos) << icmp;
+  const std::string tcp = shell(
+      "conntrack -I -p tcp -t 600 -s 192.0.2.9 -d 172.16.1.3 -r 10.65.0.13 -q 192.0.2.9 --state "
+      "ESTABLISHED --sport 1 --dport 2 --reply-port-src 2 --reply-port-dst 1");
+  ASSERT_NE(tcp.find("1 flow entries"), std::string::npos) << tcp;
+  EXPECT_EQ(flush({{ip("172.16.1.3"), ip("10.65.0.13")}}), 4u);
+  EXPECT_NE(shell("conntrack -L").find(" 0 flow entries"), std::string::npos);
+}
+
+TEST_F(KernelConnectionsTest, FlushesOfThousandsExactlyTheOnesThatAreGone) {
+  // conntrack -R reads what it would be told by -I, one entry a line.
+  std::string script;
+  for (unsigned i = 0; i < 3000; ++i) {
+    const unsigned instance = i % 3 == 0 ? 13 : 14;
+    script += fmt::format(
+        "-I -p udp -t 600 -s 192.0.2.9 -d 172.16.1.{0} -r 10.65.0.{0} -q 192.0.2.9 --sport {1} "
+        "--dport 53 --reply-port-src 53 --reply-port-dst {1}\n",
+        instance, 1000 + i);
+  }
+  const std::string path = fmt::format("/tmp/fipd-conntrack-{}", getpid());
+  FILE* file = fopen(path.c_str(), "w");
+  ASSERT_NE(file, nullptr);
+  fputs(script.c_str(), file);
+  fclose(file);
+  const std::string said = shell("conntrack -R " + path);
+  unlink(path.c_str());
+  ASSERT_EQ(tracked(), 3000u) << said;
+  EXPECT_EQ(flush({{ip("172.16.1.13"), ip("10.65.0.13")}}), 1000u);
+  EXPECT_EQ(tracked(), 2000u);
+  EXPECT_EQ(tracked("dst=172.16.1.13 "), 0u);
+}
+
+}  // namespace
+}  // namespace fipd::nat

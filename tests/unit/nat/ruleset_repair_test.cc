@@ -1,0 +1,245 @@
+#include <nftables/libnftables.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "kernel_fixture.h"
+#include "nat/ruleset.h"
+#include "nat/ruleset_state.h"
+
+namespace fipd::nat {
+namespace {
+
+class RulesetRepairTest : public NftTableFixture {
+ protected:
+  // An association that must outlive every repair.
+  void SetUp() override {
+    NftTableFixture::SetUp();
+    if (IsSkipped()) return;
+    ASSERT_EQ(ensure(), "the table is missing");
+    ASSERT_TRUE(table_->commit(pairs(1)));
+    (void)commits();
+  }
+  // Finds `words`, writes once, and is content with what it reads then.
+  void expect_repaired(const std::string& words, std::size_t elements = 2) {
+    (void)commits();
+    EXPECT_EQ(ensure(), words);
+    EXPECT_EQ(commits(), 1u);
+    EXPECT_EQ(ensure(), "");
+    EXPECT_EQ(commits(), 0u);
+    EXPECT_EQ(table_->dump()->size(), elements);
+  }
+};
+
+// Holds text and description together: what the text loads must read back as what is described.
+TEST_F(NftTableFixture, ReadsBackFromTheKernelWhatItDescribes) {
+  for (const SnatMode snat : {SnatMode::kEgress, SnatMode::kHairpin}) {
+    for (const auto& internal : std::vector<std::vector<const char*>>{
+             {},
+             {"10.65.0.0/16"},
+             {"10.65.0.0/16", "10.66.0.0/16", "10.65.3.0/24", "192.0.2.1/32", "fd65::/64"},
+             {"0.0.0.0/0", "::/0"},
+             {"240.0.0.0/4", "ff00::/8", "0.0.0.0/8"}}) {
+      options_.snat = snat;
+      options_.internal.clear();
+      for (const char* text : internal) options_.internal.push_back(*Prefix::parse(text));
+      ASSERT_EQ(ensure().find("FAILED"), std::string::npos) << ensure();
+      auto socket = NetlinkSocket::open(NETLINK_NETFILTER, NetlinkOptions{});
+      ASSERT_TRUE(socket);
+      auto actual = read_table(*socket, "fipd");
+      ASSERT_TRUE(actual);
+      auto wanted = describe(options_);
+      const auto sorted = [](auto& named) {
+        std::sort(named.begin(), named.end(),
+                  [](const auto& a, const auto& b) { return a.name < b.name; });
+      };
+      for (TableDescription* table : {&wanted, &*actual}) {
+        sorted(table->chains);
+        sorted(table->sets);
+      }
+      for (std::size_t i = 0; i < std::min(wanted.chains.size(), actual->chains.size()); ++i) {
+        EXPECT_EQ(wanted.chains[i].rules, actual->chains[i].rules) << wanted.chains[i].name;
+      }
+      EXPECT_EQ(wanted, *actual);
+    }
+  }
+}
+
+TEST_F(NftTableFixture, WritesNothingTheSecondTime) {
+  EXPECT_EQ(ensure(), "the table is missing");
+  EXPECT_EQ(commits(), 1u);
+  EXPECT_EQ(ensure(), "");
+  // As after a restart: nothing is remembered.
+  auto again = NftTable::open("fipd");
+  ASSERT_TRUE(again);
+  EXPECT_EQ((*again)->ensure_ruleset(options_).value_or("failed"), "");
+  EXPECT_EQ(commits(), 0u);
+}
+
+TEST_F(RulesetRepairTest, AFlushedRuleset) {
+  by_hand("flush ruleset");
+  expect_repaired("the table is missing", 0);
+}
+
+TEST_F(RulesetRepairTest, AnEmptyTableMadeByHand) {
+  by_hand("delete table inet fipd; add table inet fipd");
+  EXPECT_NE(ensure().find("chain prerouting is missing; chain output is missing"),
+            std::string::npos);
+  EXPECT_EQ(ensure(), "");
+}
+
+TEST_F(RulesetRepairTest, AMissingChain) {
+  by_hand("flush chain inet fipd postrouting; delete chain inet fipd postrouting");
+  expect_repaired("chain postrouting is missing");
+}
+
+TEST_F(RulesetRepairTest, AForeignChainThatOurRulesJumpTo) {
+  by_hand(
+      "add chain inet fipd stranger; add rule inet fipd stranger drop; insert rule inet fipd "
+      "prerouting jump stranger");
+  expect_repaired("chain prerouting has 3 rules instead of 2; chain stranger is not fipd's");
+}
+
+TEST_F(RulesetRepairTest, AForeignVerdictMapThatHoldsAForeignChain) {
+  by_hand(
+      "add chain inet fipd stranger; add map inet fipd verdicts { type ipv4_addr : verdict; }; add "
+      "element inet fipd verdicts { 10.0.0.1 : jump stranger }; add rule inet fipd output ip daddr "
+      "vmap @verdicts");
+  expect_repaired(
+      "chain output has 3 rules instead of 2; chain stranger is not fipd's; map verdicts is not "
+      "fipd's");
+}
+
+TEST_F(RulesetRepairTest, ARuleWithAnAnonymousSet) {
+  by_hand("add rule inet fipd output ip daddr { 10.0.0.1, 10.0.0.2 } accept");
+  expect_repaired("chain output has 3 rules instead of 2");
+}
+
+TEST_F(RulesetRepairTest, AChainAtAnotherPriority) {
+  by_hand(
+      "flush chain inet fipd output; delete chain inet fipd output; add chain inet fipd output { "
+      "type nat hook output priority 7; }; add rule inet fipd output dnat ip to ip daddr map "
+      "@fixed_by_floating; add rule inet fipd output dnat ip6 to ip6 daddr map "
+      "@fixed_by_floating6");
+  expect_repaired("chain output is at the wrong hook (priority 7 instead of -100)");
+}
+
+TEST_F(RulesetRepairTest, AChainThatDrops) {
+  by_hand("add chain inet fipd output { policy drop; }");
+  expect_repaired("chain output has the wrong policy");
+}
+
+TEST_F(RulesetRepairTest, ARuleInFrontOfOurs) {
+  by_hand("insert rule inet fipd prerouting ip daddr 172.16.0.0 drop");
+  expect_repaired("chain prerouting has 3 rules instead of 2");
+}
+
+TEST_F(RulesetRepairTest, RulesInAnotherOrder) {
+  by_hand(
+      "flush chain inet fipd prerouting; add rule inet fipd prerouting dnat ip6 to ip6 daddr map "
+      "@fixed_by_floating6; add rule inet fipd prerouting dnat ip to ip daddr map "
+      "@fixed_by_floating");
+  expect_repaired("chain prerouting: rule 1 is not as it should be");
+}
+
+TEST_F(RulesetRepairTest, AChangedRule) {
+  by_hand(
+      "flush chain inet fipd prerouting; add rule inet fipd prerouting dnat ip to ip daddr map "
+      "@fixed_by_floating; add rule inet fipd prerouting dnat ip6 to ip6 saddr map "
+      "@fixed_by_floating6");
+  expect_repaired("chain prerouting: rule 2 is not as it should be");
+}
+
+TEST_F(RulesetRepairTest, ATranslationWithFlagsOfItsOwn) {
+  by_hand(
+      "flush chain inet fipd output; add rule inet fipd output dnat ip to ip daddr map "
+      "@fixed_by_floating random; add rule inet fipd output dnat ip6 to ip6 daddr map "
+      "@fixed_by_floating6");
+  expect_repaired("chain output: rule 1 is not as it should be");
+}
+
+TEST_F(RulesetRepairTest, AMissingMap) {
+  by_hand("flush chain inet fipd postrouting; delete map inet fipd floating_by_hairpin6");
+  expect_repaired(
+      "chain postrouting has 0 rules instead of 11; map floating_by_hairpin6 is missing");
+}
+
+TEST_F(RulesetRepairTest, AMapOfAWrongTypeLosesItsElementsOnly) {
+  by_hand(
+      "flush chain inet fipd postrouting; delete map inet fipd floating_by_fixed; add map inet "
+      "fipd "
+      "floating_by_fixed { type ipv4_addr : ipv4_addr; size 10; }; add element inet fipd "
+      "floating_by_fixed { 10.65.0.0 : 172.16.0.0 }");
+  expect_repaired(
+      "chain postrouting has 0 rules instead of 11; map floating_by_fixed is of the wrong type", 1);
+}
+
+TEST_F(RulesetRepairTest, AnInternalSetThatSomebodyAddedTo) {
+  by_hand("add element inet fipd internal { 192.168.0.0/16 }");
+  expect_repaired("set internal has other prefixes");
+}
+
+TEST_F(RulesetRepairTest, ADormantTableKeepsItsElements) {
+  by_hand("add table inet fipd { flags dormant; }");
+  expect_repaired("the table is dormant");
+}
+
+TEST_F(RulesetRepairTest, ADormantTableWithMoreDamageTakesTwoTransactions) {
+  by_hand("add rule inet fipd output accept; add table inet fipd { flags dormant; }");
+  (void)commits();
+  EXPECT_EQ(ensure(), "the table is dormant; chain output has 3 rules instead of 2");
+  EXPECT_EQ(commits(), 2u);
+  EXPECT_EQ(ensure(), "");
+}
+
+TEST_F(RulesetRepairTest, AnotherModeAndBack) {
+  options_.snat = SnatMode::kHairpin;
+  options_.internal.clear();
+  expect_repaired(
+      "chain postrouting has 11 rules instead of 2; set internal is not fipd's; set internal6 is "
+      "not fipd's");
+  options_.internal = {*Prefix::parse("192.0.2.0/24")};
+  options_.snat = SnatMode::kEgress;
+  expect_repaired("chain postrouting has 2 rules instead of 10; set internal is missing");
+}
+
+TEST_F(RulesetRepairTest, LeavesOtherTablesAlone) {
+  by_hand(
+      "add table ip fipd; add chain ip fipd prerouting; add table inet fipd2; add chain inet fipd2 "
+      "stranger; add rule inet fipd2 stranger drop");
+  (void)commits();
+  EXPECT_EQ(ensure(), "");
+  by_hand("flush chain inet fipd output");
+  expect_repaired("chain output has 0 rules instead of 2");
+  EXPECT_NE(shell("nft list table inet fipd2").find("drop"), std::string::npos);
+  EXPECT_NE(shell("nft list table ip fipd").find("prerouting"), std::string::npos);
+}
+
+TEST_F(RulesetRepairTest, SaysWhatNftSaidWhereItCannotWrite) {
+  // A table with an owner is closed to everybody else.
+  ASSERT_TRUE(table_->remove());
+  const std::unique_ptr<nft_ctx, decltype(&nft_ctx_free)> owner(nft_ctx_new(NFT_CTX_DEFAULT),
+                                                                nft_ctx_free);
+  ASSERT_EQ(nft_run_cmd_from_buffer(owner.get(), "add table inet fipd { flags owner; }"), 0);
+  const auto refused = table_->ensure_ruleset(options_);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("Operation not permitted"), std::string::npos)
+      << refused.error().message();
+}
+
+TEST_F(RulesetRepairTest, RefusesATableNameThatIsNftSyntax) {
+  for (const char* name : {"", "a b", "x; flush ruleset", "1st", "\"", "ü"}) {
+    const auto table = NftTable::open(name);
+    ASSERT_FALSE(table) << name;
+    EXPECT_EQ(table.error().code(), ErrorCode::kBadInput);
+  }
+}
+
+TEST_F(RulesetRepairTest, RemovesTheTableAndIsContentWithNone) {
+  EXPECT_TRUE(table_->remove());
+  EXPECT_EQ(shell("nft list tables"), "");
+  EXPECT_TRUE(table_->remove());
+}
+
+}  // namespace
+}  // namespace fipd::nat
