@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ namespace fipd {
 // commented conf/fipd.toml.
 struct Config {
   struct Host {
-    std::string name;  // default: the system's host name
+    std::string name;  // as written; empty: the system's host name, filled in by parse_config
   } host;
   struct Control {
     std::filesystem::path socket = "/run/fipd/fipd.sock";
@@ -72,6 +73,13 @@ struct Config {
     std::size_t unsent_bytes = 1 << 20;
   } limits;
 };
+
+struct ConfigText {
+  std::string name;  // for the messages
+  std::string text;
+};
+// The pure core of load_config: later texts over earlier ones.
+[[nodiscard]] Result<Config> parse_config(std::span<const ConfigText> texts);
 
 // Reads `file`, then `conf.d/*.toml` beside it in the order of their names, later ones over
 // earlier. Every error says file, line and column and what to write instead; all errors of all

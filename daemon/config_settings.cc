@@ -1,0 +1,145 @@
+#include "daemon/config_settings.h"
+
+#include <type_traits>
+
+#include "daemon/config_values.h"
+
+namespace fipd {
+namespace {
+
+namespace values = config_values;
+using std::chrono::milliseconds;
+
+constexpr bool kLive = true;
+constexpr bool kRestart = false;
+
+template <auto Section, auto Field, typename Read>
+Setting setting(std::string_view section, std::string_view key, bool live, Read read) {
+  using Value = std::remove_reference_t<decltype((std::declval<Config&>().*Section).*Field)>;
+  Setting out;
+  out.section = section;
+  out.key = key;
+  out.live = live;
+  out.read = [read](const toml::node& node, Config& config) -> Outcome {
+    auto value = read(node);
+    if (!value) return fail(std::move(value).error());
+    (config.*Section).*Field = static_cast<Value>(*std::move(value));
+    return success();
+  };
+  out.equal = [](const Config& a, const Config& b) {
+    return (a.*Section).*Field == (b.*Section).*Field;
+  };
+  return out;
+}
+
+auto integer(std::uint64_t least, std::uint64_t most) {
+  return [=](const toml::node& node) { return values::integer(node, least, most); };
+}
+
+auto duration(milliseconds least, milliseconds most) {
+  return [=](const toml::node& node) { return values::duration(node, least, most); };
+}
+
+Result<nat::SnatMode> snat_mode(const toml::node& node) {
+  static constexpr std::string_view kModes[] = {"egress", "hairpin"};
+  const Result<std::string> word = values::word_of(node, kModes);
+  if (!word) return fail(word.error());
+  return *word == "egress" ? nat::SnatMode::kEgress : nat::SnatMode::kHairpin;
+}
+
+Result<std::string> log_level(const toml::node& node) {
+  static constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warning", "error"};
+  return values::word_of(node, kLevels);
+}
+
+// Each source has its place: one left out would have no rank.
+Result<std::vector<std::string>> source_order(const toml::node& node) {
+  static constexpr std::string_view kSources[] = {"api", "files"};
+  const toml::array* array = node.as_array();
+  if (array == nullptr || array->size() != std::size(kSources)) {
+    return fail(ErrorCode::kBadInput,
+                "write every source once, the one that wins a conflict first: "
+                "[\"api\", \"files\"]");
+  }
+  std::vector<std::string> order;
+  for (const toml::node& entry : *array) {
+    const auto* name = entry.as_string();
+    if (name != nullptr && (name->get() == "etcd" || name->get() == "calico")) {
+      return fail(ErrorCode::kBadInput, "this version has no source '{}' yet: leave it out",
+                  name->get());
+    }
+    Result<std::string> source = values::word_of(entry, kSources);
+    if (!source) return fail(std::move(source).error());
+    if (!order.empty() && order.front() == *source) {
+      return fail(ErrorCode::kBadInput, "'{}' is there twice", *source);
+    }
+    order.push_back(*std::move(source));
+  }
+  return order;
+}
+
+std::vector<Setting> make_settings() {
+  using C = Config;
+  constexpr milliseconds kMinute(60000);
+  constexpr std::uint64_t kMaxMetric = UINT32_MAX;
+  return {
+      setting<&C::host, &C::Host::name>("host", "name", kRestart, values::host_name),
+      setting<&C::control, &C::Control::socket>("control", "socket", kRestart, values::socket_path),
+      setting<&C::control, &C::Control::group>("control", "group", kRestart, values::group_name),
+      setting<&C::control, &C::Control::read_by_all>("control", "read_by_all", kRestart,
+                                                     values::flag),
+      setting<&C::store, &C::StoreSettings::path>("store", "path", kRestart, values::absolute_path),
+      setting<&C::route, &C::Route::table>("route", "table", kRestart, values::route_table),
+      setting<&C::route, &C::Route::protocol>("route", "protocol", kRestart,
+                                              values::route_protocol),
+      setting<&C::route, &C::Route::metric>("route", "metric", kLive, integer(1, kMaxMetric)),
+      setting<&C::route, &C::Route::preferred_metric>("route", "preferred_metric", kLive,
+                                                      integer(1, kMaxMetric)),
+      setting<&C::route, &C::Route::drained_metric>("route", "drained_metric", kLive,
+                                                    integer(1, kMaxMetric)),
+      setting<&C::nat, &C::Nat::table>("nat", "table", kRestart, values::nft_name),
+      setting<&C::nat, &C::Nat::snat>("nat", "snat", kLive, snat_mode),
+      setting<&C::nat, &C::Nat::internal>("nat", "internal", kLive, values::prefixes),
+      setting<&C::nat, &C::Nat::linger>("nat", "linger", kLive,
+                                        duration(milliseconds(0), 5 * kMinute)),
+      setting<&C::bird, &C::Bird::enabled>("bird", "enabled", kRestart, values::flag),
+      setting<&C::bird, &C::Bird::socket>("bird", "socket", kRestart, values::socket_path),
+      setting<&C::bird, &C::Bird::timeout>("bird", "timeout", kRestart,
+                                           duration(milliseconds(50), kMinute)),
+      setting<&C::bird, &C::Bird::interval>("bird", "interval", kRestart,
+                                            duration(milliseconds(100), 10 * kMinute)),
+      setting<&C::pools, &C::Pools::allowed>("pools", "allowed", kLive, values::pools),
+      setting<&C::sources, &C::Sources::order>("sources", "order", kRestart, source_order),
+      setting<&C::sources, &C::Sources::hold_share>("sources", "hold_share", kLive, values::share),
+      setting<&C::sources, &C::Sources::hold_above>("sources", "hold_above", kLive,
+                                                    integer(0, 1000000)),
+      setting<&C::files, &C::Files::directory>("files", "directory", kRestart,
+                                               values::absolute_path),
+      setting<&C::metrics, &C::Metrics::listen>("metrics", "listen", kRestart,
+                                                values::listen_address),
+      setting<&C::log, &C::Log::level>("log", "level", kLive, log_level),
+      setting<&C::limits, &C::Limits::floating_ips>("limits", "floating_ips", kLive,
+                                                    integer(1, 1000000)),
+      setting<&C::limits, &C::Limits::clients>("limits", "clients", kRestart, integer(1, 1024)),
+      setting<&C::limits, &C::Limits::request_bytes>("limits", "request_bytes", kRestart,
+                                                     integer(4096, 64 << 20)),
+      setting<&C::limits, &C::Limits::unsent_bytes>("limits", "unsent_bytes", kRestart,
+                                                    integer(65536, 64 << 20)),
+  };
+}
+
+}  // namespace
+
+std::span<const Setting> settings() {
+  static const std::vector<Setting> kSettings = make_settings();
+  return kSettings;
+}
+
+std::string_view section_of_the_future(std::string_view section) {
+  if (section == "etcd") return "this version has no source 'etcd' yet";
+  if (section == "calico") return "this version has no source 'calico' yet";
+  if (section == "metadata") return "this version does not redirect metadata yet";
+  return "";
+}
+
+}  // namespace fipd

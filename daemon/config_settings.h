@@ -1,0 +1,29 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include <toml++/toml.h>
+
+#include "daemon/base/result.h"
+#include "daemon/config.h"
+
+namespace fipd {
+
+// One setting: the only list of them, for reading, for suggestions and for what needs a restart.
+struct Setting {
+  std::string_view section;
+  std::string_view key;
+  bool live = false;  // can change without a restart
+  std::function<Outcome(const toml::node&, Config&)> read;
+  bool (*equal)(const Config&, const Config&) = nullptr;
+};
+
+[[nodiscard]] std::span<const Setting> settings();
+
+// The sections that a later version will have, and what for: a setting must never silently do
+// nothing. Empty where `section` is none of them.
+[[nodiscard]] std::string_view section_of_the_future(std::string_view section);
+
+}  // namespace fipd
