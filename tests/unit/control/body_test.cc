@@ -1,0 +1,53 @@
+#include <gtest/gtest.h>
+
+#include "daemon/control/request_body.h"
+
+namespace fipd::control {
+namespace {
+
+const IpAddress kFloating = *parse_address("172.16.1.3");
+
+TEST(Body, ABatchPutsAndRemovesAtOnce) {
+  const auto request = batch_from_json(
+      R"({"floating_ips": [{"floating": "172.16.1.3", "fixed": "10.65.0.13"}],
+          "remove": ["172.16.1.4"]})");
+  ASSERT_TRUE(request) << request.error().message();
+  ASSERT_EQ(request->put.size(), 1U);
+  EXPECT_EQ(request->put[0].floating, kFloating);
+  ASSERT_EQ(request->remove.size(), 1U);
+}
+
+TEST(Body, TheSameAddressTwiceIsAnErrorAlsoBetweenPutAndRemove) {
+  for (const char* text : {R"({"remove": ["172.16.1.3", "172.16.1.3"]})",
+                           R"({"floating_ips": [{"floating": "172.16.1.3", "fixed": "10.65.0.13"}],
+            "remove": ["172.16.1.3"]})"}) {
+    const auto request = batch_from_json(text);
+    ASSERT_FALSE(request) << text;
+    EXPECT_NE(request.error().message().find("172.16.1.3"), std::string::npos);
+  }
+}
+
+TEST(Body, NonsenseIsBadInput) {
+  for (const char* text :
+       {"", "{", "[]", "{}", "null", R"({"floatingips": []})", R"({"floating_ips": {}})",
+        R"({"remove": [3]})", R"({"remove": "172.16.1.3"})", R"({"remove": ["172.16.1"]})",
+        R"({"floating_ips": [{"floating": "172.16.1.3"}]})"}) {
+    const auto request = batch_from_json(text);
+    ASSERT_FALSE(request) << text;
+    EXPECT_EQ(request.error().code(), ErrorCode::kBadInput) << text;
+  }
+}
+
+TEST(Body, DeepNestingIsRefusedNotFollowed) {
+  EXPECT_FALSE(batch_from_json(std::string(100000, '[')));
+}
+
+TEST(Body, APutTakesItsAddressFromThePath) {
+  const auto request = put_from_json(R"({"fixed": "10.65.0.13"})", kFloating);
+  ASSERT_TRUE(request) << request.error().message();
+  EXPECT_EQ(request->put.at(0).floating, kFloating);
+  EXPECT_FALSE(put_from_json(R"({"floating": "172.16.1.4", "fixed": "10.65.0.13"})", kFloating));
+}
+
+}  // namespace
+}  // namespace fipd::control

@@ -1,0 +1,155 @@
+#include "tests/unit/control/fake_service.h"
+
+namespace fipd {
+namespace {
+
+// Never announced, and claimed by a file as well.
+bool stays_translated(const IpAddress& floating) {
+  static const Prefix kSlow = *Prefix::parse("192.0.2.0/24");
+  return kSlow.contains(floating);
+}
+
+ChangeFailure failure(ErrorCode code, const IpAddress& floating, std::string stable_code,
+                      std::string_view why) {
+  return ChangeFailure{Error(code, fmt::format("{} {}", floating, why)), floating,
+                       std::move(stable_code)};
+}
+
+}  // namespace
+
+FakeService::FakeService() = default;
+
+void FakeService::fill(std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto number = static_cast<std::uint32_t>(i);
+    Binding binding;
+    binding.floating = boost::asio::ip::address_v4(0x0a000000U + number);
+    binding.fixed = boost::asio::ip::address_v4(0x0b000000U + number);
+    binding.interface = "tap0";
+    bindings_[binding.floating] = binding;
+  }
+}
+
+StatusReport FakeService::status() {
+  StatusReport report;
+  report.version = FIPD_VERSION;
+  report.host = "compute-1";
+  report.started = std::chrono::system_clock::time_point(std::chrono::seconds(1700000000));
+  report.counts[static_cast<std::size_t>(State::kAnnounced)] = bindings_.size();
+  SourceReport api;
+  api.name = "api";
+  api.complete = true;
+  api.claims = bindings_.size();
+  SourceReport files;
+  files.name = "files";
+  files.held = healthy ? 0 : 12;
+  files.problems = {"a.toml:3:1: unknown key"};
+  report.sources = {api, files};
+  report.bird.connected = healthy;
+  report.bird.version = "2.0.12";
+  if (!healthy) report.bird.problem = "connect /run/bird/bird.ctl: No such file or directory";
+  report.bird.sessions = {{"uplink1", "up", "Established", "07:50:45.123"}};
+  report.counters.nat_transactions = 7;
+  report.counters.longest_slice_ns = 2500000;
+  if (!healthy) report.problems = {"BIRD does not answer"};
+  return report;
+}
+
+boost::asio::awaitable<std::vector<IpAddress>> FakeService::addresses() {
+  std::vector<IpAddress> all;
+  for (const auto& [floating, binding] : bindings_) all.push_back(floating);
+  co_return all;
+}
+
+std::vector<FloatingIpReport> FakeService::rows(const IpAddress& floating) {
+  const auto found = bindings_.find(floating);
+  if (found == bindings_.end()) return {};
+  FloatingIpReport row;
+  row.binding = found->second;
+  row.source = "api";
+  row.interface = found->second.interface.empty() ? "tap0" : found->second.interface;
+  row.state = State::kAnnounced;
+  row.metric = 1024;
+  row.announced = {"uplink1", "uplink2"};
+  row.sessions = row.announced;
+  if (!stays_translated(floating)) return {row};
+  row.state = State::kTranslated;
+  row.reason = "the route is not there yet";
+  row.announced.clear();
+  FloatingIpReport loser = row;
+  loser.source = "files:/etc/fipd/floating-ips.d/a.toml";
+  loser.state = State::kConflict;
+  loser.reason = "api has it";
+  return {row, loser};
+}
+
+boost::asio::awaitable<std::vector<FloatingIpReport>> FakeService::inspect(IpAddress floating) {
+  co_return rows(floating);
+}
+
+std::optional<ChangeFailure> FakeService::objection(const ChangeRequest& request) const {
+  if (refuse_changes) return ChangeFailure{*refuse_changes, std::nullopt, ""};
+  for (const Binding& binding : request.put) {
+    const auto found = bindings_.find(binding.floating);
+    if (binding.floating.is_loopback()) {
+      return failure(ErrorCode::kBadInput, binding.floating, "own_address", "is this host's own");
+    }
+    if (!request.replace && found != bindings_.end() && found->second.fixed != binding.fixed) {
+      return failure(ErrorCode::kConflict, binding.floating, "conflict",
+                     fmt::format("is bound to {}", found->second.fixed));
+    }
+  }
+  for (const IpAddress& floating : request.remove) {
+    if (request.must_exist && !bindings_.contains(floating)) {
+      return failure(ErrorCode::kNotFound, floating, "not_found", "is not bound by the API");
+    }
+  }
+  return std::nullopt;
+}
+
+boost::asio::awaitable<tl::expected<void, ChangeFailure>> FakeService::change(
+    ChangeRequest request) {
+  ++changes;
+  std::optional<ChangeFailure> refused = objection(request);
+  tl::expected<void, ChangeFailure> outcome;
+  if (refused) {
+    outcome = tl::unexpected<ChangeFailure>(std::move(*refused));
+    co_return outcome;
+  }
+  for (const Binding& binding : request.put) {
+    bindings_[binding.floating] = binding;
+    hub_.publish("bound", binding.floating,
+                 fmt::format("bound {} -> {}", binding.floating, binding.fixed));
+  }
+  for (const IpAddress& floating : request.remove) {
+    bindings_.erase(floating);
+    hub_.publish("removed", floating, fmt::format("removed {}", floating));
+  }
+  co_return outcome;
+}
+
+boost::asio::awaitable<Outcome> FakeService::wait(std::vector<IpAddress> floatings, WaitFor what,
+                                                  std::chrono::milliseconds timeout) {
+  for (const IpAddress& floating : floatings) {
+    if (!stays_translated(floating) || what == WaitFor::kTranslated) continue;
+    const boost::asio::any_io_executor executor = co_await boost::asio::this_coro::executor;
+    boost::asio::steady_timer timer(executor, timeout);
+    co_await timer.async_wait(boost::asio::use_awaitable);
+    co_return fail(ErrorCode::kTimeout, "{} is only translated", floating);
+  }
+  co_return success();
+}
+
+boost::asio::awaitable<Result<std::vector<std::string>>> FakeService::reload() {
+  if (!healthy) co_return fail(ErrorCode::kBadInput, "fipd.toml:3:1: unknown key 'rout'");
+  std::vector<std::string> names;
+  names.emplace_back("control.socket");
+  co_return names;
+}
+
+boost::asio::awaitable<Result<std::size_t>> FakeService::accept(std::string source) {
+  if (source == "etcd") co_return fail(ErrorCode::kNotFound, "there is no source 'etcd'");
+  co_return std::size_t{12};
+}
+
+}  // namespace fipd

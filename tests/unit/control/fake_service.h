@@ -1,0 +1,44 @@
+#pragma once
+
+#include <map>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "daemon/control/service.h"
+
+namespace fipd {
+
+// A daemon without a kernel: keeps bindings in a map and calls every one announced by both of its
+// sessions, but those in 192.0.2.0/24, which never get beyond "translated".
+class FakeService final : public Service {
+ public:
+  FakeService();
+
+  StatusReport status() override;
+  boost::asio::awaitable<std::vector<IpAddress>> addresses() override;
+  std::vector<FloatingIpReport> rows(const IpAddress& floating) override;
+  boost::asio::awaitable<std::vector<FloatingIpReport>> inspect(IpAddress floating) override;
+  boost::asio::awaitable<tl::expected<void, ChangeFailure>> change(ChangeRequest request) override;
+  boost::asio::awaitable<Outcome> wait(std::vector<IpAddress> floatings, WaitFor what,
+                                       std::chrono::milliseconds timeout) override;
+  boost::asio::awaitable<Result<std::vector<std::string>>> reload() override;
+  boost::asio::awaitable<Result<std::size_t>> accept(std::string source) override;
+  EventHub& events() override { return hub_; }
+
+  bool healthy = true;
+  std::optional<Error> refuse_changes;  // what change() answers
+  std::size_t changes = 0;              // requests that came as far as here
+
+  // `count` bindings from 10.0.0.0 on.
+  void fill(std::size_t count);
+
+ private:
+  [[nodiscard]] std::optional<ChangeFailure> objection(const ChangeRequest& request) const;
+
+  std::map<IpAddress, Binding> bindings_;
+  EventHub hub_;
+};
+
+}  // namespace fipd

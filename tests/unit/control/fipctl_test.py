@@ -1,0 +1,167 @@
+"""fipctl against the real server: exit codes, words and tables."""
+import json
+import os
+import pathlib
+import re
+import select
+import signal
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import fixture  # noqa: E402
+
+FIPCTL = os.environ["FIPCTL"]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with fixture.running() as started:
+        yield started
+
+
+def fipctl(server, *arguments, **options):
+    return subprocess.run([FIPCTL, *arguments], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "FIPD_SOCKET": server.socket}, **options)
+
+
+def code(server, *arguments, **options):
+    return fipctl(server, *arguments, **options).returncode
+
+
+def test_add_show_ls_and_rm(server):
+    assert fipctl(server, "add", "172.16.1.3", "10.65.0.13", "--interface", "tap1").stdout == \
+        "172.16.1.3 -> 10.65.0.13 via tap1: announced\n"
+    assert "uplink1, uplink2" in fipctl(server, "show", "172.16.1.3").stdout
+    head, row = fipctl(server, "ls").stdout.splitlines()
+    assert head.split() == ["FLOATING", "FIXED", "INTERFACE", "STATE", "ANNOUNCED", "SOURCE", "REASON"]
+    assert row.split() == ["172.16.1.3", "10.65.0.13", "tap1", "announced", "2/2", "api"]
+    assert code(server, "rm", "172.16.1.3") == 0
+    assert fipctl(server, "ls", "--quiet").stdout == ""
+
+
+def test_every_exit_code(server):
+    assert code(server, "add", "172.16.1.5") == 2
+    assert code(server, "frobnicate") == 2
+    assert code(server, "add", "172.16.1.5", "10.0.0.5", "--wait=soon") == 2
+    assert code(server, "rm", "172.16.1.77") == 3
+    assert code(server, "show", "172.16.1.77") == 3
+    assert code(server, "add", "172.16.1.5", "10.0.0.5") == 0
+    conflict = fipctl(server, "add", "172.16.1.5", "10.0.0.6")
+    assert conflict.returncode == 5 and "--replace" in conflict.stderr
+    assert code(server, "add", "172.16.1.5", "10.0.0.6", "--replace") == 0
+    assert code(server, "add", "300.1.1.1", "10.0.0.6") == 6
+    assert code(server, "add", "127.0.0.1", "10.0.0.6") == 6
+    assert code(server, "rm", "172.16.1.5", "--timeout", "soon", "--wait") == 6
+    assert code(server, "add", "192.0.2.1", "10.0.0.7", "--wait", "--timeout", "10ms") == 8
+    assert code(server, "add", "--wait=translated", "192.0.2.1", "10.0.0.7") == 0
+    assert code(server, "rm", "192.0.2.1", "172.16.1.5") == 0
+    with fixture.running("--degraded") as degraded:
+        status = fipctl(degraded, "status")
+        assert status.returncode == 9 and "BIRD does not answer" in status.stdout
+    assert code(server, "status") == 0
+
+
+def test_an_unreachable_daemon_is_named_with_its_remedy(tmp_path):
+    done = subprocess.run([FIPCTL, "--socket", str(tmp_path / "none"), "ls"], capture_output=True,
+                          text=True)
+    assert done.returncode == 7 and done.stdout == ""
+    assert re.fullmatch(r"fipctl: cannot reach fipd at .*/none: No such file or directory; is the "
+                        r"service running\?.*\n", done.stderr)
+
+
+def test_a_socket_that_keeps_us_out_is_not_permitted(server):
+    done = fipctl(server, "ls", preexec_fn=lambda: (os.setgroups([]), os.setgid(65534),
+                                                     os.setuid(65534)))
+    assert done.returncode == 4 and "group fipd" in done.stderr
+    with fixture.running("--read-by-all") as open_one:
+        drop = {"user": 65534, "group": 65534, "extra_groups": []}
+        assert code(open_one, "ls", **drop) == 0
+        assert code(open_one, "reload", **drop) == 4
+
+
+def test_apply_takes_toml_and_json_by_their_content(server, tmp_path):
+    toml = tmp_path / "a"
+    toml.write_text('[[floating_ip]]\nfloating = "172.16.2.1"\nfixed = "10.0.0.1"\n')
+    assert fipctl(server, "apply", "-f", str(toml)).stdout == "applied 1 floating IP\n"
+    text = ' {"floating_ips": [{"floating": "172.16.2.2", "fixed": "10.0.0.2"}]}'
+    assert json.loads(fipctl(server, "apply", "-f", "-", "--json", input=text).stdout) == \
+        {"put": 1, "removed": 0}
+    assert code(server, "rm", "172.16.2.1", "172.16.2.2") == 0
+
+
+def test_apply_names_file_and_line_of_an_error(server, tmp_path):
+    bad = tmp_path / "bad.toml"
+    bad.write_text('[[floating_ip]]\nfloating = "172.16.2.1"\nfixed = "10.0.0.x"\n')
+    done = fipctl(server, "apply", "-f", str(bad))
+    assert done.returncode == 6 and f"{bad}:3:9" in done.stderr
+    bad.write_text('{"floating_ips": [\n  {]}')
+    done = fipctl(server, "apply", "-f", str(bad))
+    assert done.returncode == 6 and f"{bad}:2:" in done.stderr
+    assert code(server, "apply", "-f", str(tmp_path / "missing")) == 6
+
+
+def test_apply_of_50000_is_one_request_and_ls_gives_them_back():
+    rows = [{"floating": f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", "fixed": "11.0.0.1"}
+            for i in range(50000)]
+    with fixture.running() as server:
+        done = fipctl(server, "apply", "-f", "-", input=json.dumps({"floating_ips": rows}))
+        assert done.stdout == "applied 50000 floating IPs\n", done.stderr
+        listing = json.loads(fipctl(server, "ls", "--json").stdout)["floating_ips"]
+        assert [row["floating"] for row in listing] == [row["floating"] for row in rows]
+
+
+def test_json_goes_with_every_verb(server):
+    for words in (["add", "172.16.3.1", "10.0.0.1"], ["show", "172.16.3.1"], ["ls"], ["status"],
+                  ["reload"], ["accept"], ["rm", "172.16.3.1"]):
+        json.loads(fipctl(server, *words, "--json").stdout)
+        assert code(server, "--json", *words) in (0, 3)
+        fipctl(server, "add", "172.16.3.1", "10.0.0.1")
+
+
+def test_monitor_prints_a_line_an_event_and_ends_with_fipd():
+    with fixture.running() as server:
+        watcher = subprocess.Popen([FIPCTL, "--socket", server.socket, "monitor"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while not select.select([watcher.stdout], [], [], 0.1)[0]:
+            fipctl(server, "add", "2001:db8::1", "fd00::1")
+        assert "bound 2001:db8::1 -> fd00::1" in watcher.stdout.readline()
+    _, words = watcher.communicate(timeout=10)
+    assert watcher.returncode == 7 and words
+
+
+def test_monitor_ends_on_control_c(server):
+    watcher = subprocess.Popen([FIPCTL, "--socket", server.socket, "monitor"])
+    watcher.send_signal(signal.SIGINT)
+    assert watcher.wait(timeout=10) == -signal.SIGINT
+
+
+def test_no_color_off_a_terminal_and_color_on_one(server):
+    fipctl(server, "add", "172.16.4.1", "10.0.0.1")
+    assert "\x1b" not in fipctl(server, "ls").stdout
+
+    def on_terminal(**environment):
+        done = subprocess.run(["script", "-qec", f"{FIPCTL} --socket {server.socket} ls", "/dev/null"],
+                              capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL,
+                              env={"PATH": os.environ["PATH"], "TERM": "xterm", **environment})
+        return done.stdout
+
+    assert "\x1b[32mannounced" in on_terminal()
+    assert "\x1b" not in on_terminal(NO_COLOR="1")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_that_parses(server, shell, tmp_path):
+    script = fipctl(server, "completion", shell).stdout
+    assert "monitor" in script
+    if shell == "bash":
+        assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0
+
+
+def test_bash_completes_verbs(server):
+    script = fipctl(server, "completion", "bash").stdout
+    script += "COMP_WORDS=(fipctl a); COMP_CWORD=1; _fipctl; echo ${COMPREPLY[@]}"
+    done = subprocess.run(["bash"], input=script, capture_output=True, text=True)
+    assert done.stdout.split() == ["add", "apply", "accept"], done.stderr
