@@ -78,9 +78,9 @@ Outcome Daemon::open_kernel() {
       bgp::NetworkMonitor::open(context_.get_executor(), route_port, *reconciler_);
   if (!network_monitor) return fail(std::move(network_monitor).error());
   network_monitor_ = std::move(*network_monitor);
-  const std::array<std::uint32_t, 1> nat_port{nat_->port()};
+  const std::vector<std::uint32_t> nat_ports = nat_->ports();
   auto nat_monitor =
-      nat::NatMonitor::open(context_.get_executor(), config_.nat.table, nat_port, *reconciler_);
+      nat::NatMonitor::open(context_.get_executor(), config_.nat.table, nat_ports, *reconciler_);
   if (!nat_monitor) return fail(std::move(nat_monitor).error());
   nat_monitor_ = std::move(*nat_monitor);
   return reconciler_->start();

@@ -57,9 +57,8 @@ boost::asio::awaitable<void> Reconciler::run_flushes() {
 }
 
 boost::asio::awaitable<bool> Reconciler::settled(Signal::Clock::time_point deadline) {
-  if (!passing_ && !has_work()) co_return true;
-  // What is marked now belongs to the pass after the one that is running.
-  const std::uint64_t wanted = started_ + 1;
+  // What is marked now belongs to the next pass; what was, to the one that may be running.
+  const std::uint64_t wanted = has_work() ? started_ + 1 : started_;
   while (done_ < wanted && Clock::now() < deadline) co_await passed_.wait(deadline);
   co_return done_ >= wanted;
 }

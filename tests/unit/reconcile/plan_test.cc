@@ -1,0 +1,147 @@
+#include "daemon/reconcile/plan.h"
+
+#include <gmock/gmock.h>
+
+namespace fipd {
+namespace {
+
+using nat::Map;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+IpAddress address(const std::string& text) { return *parse_address(text); }
+
+const IpAddress kFloating = address("172.16.1.3");
+const IpAddress kSecond = address("172.16.1.4");
+const IpAddress kFixed = address("10.65.0.13");
+const IpAddress kOther = address("10.65.0.14");
+const bgp::HostRoute kRoute{kFloating, 1024, 7};
+
+class Planning : public testing::Test {
+ protected:
+  void bind(const IpAddress& floating, const IpAddress& fixed, bool primary = false) {
+    Binding binding;
+    binding.floating = floating;
+    binding.fixed = fixed;
+    binding.primary = primary;
+    bindings_.put({binding, 0, 1, "api"});
+  }
+
+  template <typename F>
+  Plan plan(F decide, nat::SnatMode mode = nat::SnatMode::kEgress) {
+    Plan out;
+    Planner planner(out, nat_, routes_);
+    decide(planner);
+    while (planner.compare_sources(bindings_, mode, 1)) {
+    }
+    return out;
+  }
+
+  std::optional<IpAddress> source_of(const IpAddress& fixed) {
+    return nat_.find(Map::kFloatingByFixed, fixed);
+  }
+
+  Bindings bindings_;
+  KnownNat nat_;
+  KnownRoutes routes_;
+};
+
+TEST_F(Planning, APairIsTwoElementsAndARoute) {
+  bind(kFloating, kFixed);
+  const Plan first = plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  EXPECT_THAT(first.mappings,
+              UnorderedElementsAre(
+                  nat::MappingChange{Map::kFixedByFloating, kFloating, std::nullopt, kFixed},
+                  nat::MappingChange{Map::kFloatingByFixed, kFixed, std::nullopt, kFloating}));
+  EXPECT_THAT(first.routes_up, ElementsAre(bgp::RouteChange{bgp::RouteAction::kAdd, kRoute}));
+  const Plan again = plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  EXPECT_TRUE(again.empty()) << "what was planned is known: nothing is planned twice";
+}
+
+TEST_F(Planning, ARetargetChangesBothDirectionsAtOnceAndFlushesTheOldPair) {
+  bind(kFloating, kFixed);
+  (void)plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  bind(kFloating, kOther);
+  const Plan move = plan([](Planner& planner) { planner.keep(kFloating, kOther, kRoute); });
+  EXPECT_THAT(move.mappings,
+              UnorderedElementsAre(
+                  nat::MappingChange{Map::kFixedByFloating, kFloating, kFixed, kOther},
+                  nat::MappingChange{Map::kFloatingByFixed, kFixed, kFloating, std::nullopt},
+                  nat::MappingChange{Map::kFloatingByFixed, kOther, std::nullopt, kFloating}));
+  EXPECT_THAT(move.gone, ElementsAre(nat::Translation{kFloating, kFixed}));
+  EXPECT_THAT(move.routes_up, IsEmpty());
+}
+
+TEST_F(Planning, AChangeOfMetricAddsBeforeItRemoves) {
+  bind(kFloating, kFixed);
+  (void)plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  const bgp::HostRoute drained{kFloating, 4096, 7};
+  const Plan drain = plan([&](Planner& planner) { planner.keep(kFloating, kFixed, drained); });
+  EXPECT_THAT(drain.mappings, IsEmpty());
+  EXPECT_THAT(drain.routes_up, ElementsAre(bgp::RouteChange{bgp::RouteAction::kAdd, drained}));
+  EXPECT_THAT(drain.routes_down, ElementsAre(bgp::RouteChange{bgp::RouteAction::kRemove, kRoute}));
+}
+
+TEST_F(Planning, AnotherInterfaceIsOneReplace) {
+  bind(kFloating, kFixed);
+  (void)plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  const bgp::HostRoute moved{kFloating, 1024, 8};
+  const Plan move = plan([&](Planner& planner) { planner.keep(kFloating, kFixed, moved); });
+  EXPECT_THAT(move.routes_up, ElementsAre(bgp::RouteChange{bgp::RouteAction::kReplace, moved}));
+  EXPECT_THAT(move.routes_down, IsEmpty());
+}
+
+TEST_F(Planning, AWithdrawnAddressKeepsItsMappingUntilItIsForgotten) {
+  bind(kFloating, kFixed);
+  (void)plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  bindings_.remove(kFloating, "api");
+  const Plan withdraw = plan([](Planner& planner) { planner.withdraw(kFloating); });
+  EXPECT_THAT(withdraw.mappings, IsEmpty());
+  EXPECT_EQ(withdraw.routes_down.size(), 1u);
+  EXPECT_EQ(source_of(kFixed), kFloating) << "its replies still leave under its name";
+  const Plan forget = plan([](Planner& planner) { planner.forget(kFloating); });
+  EXPECT_EQ(forget.mappings.size(), 2u);
+  EXPECT_THAT(forget.gone, ElementsAre(nat::Translation{kFloating, kFixed}));
+}
+
+TEST_F(Planning, AnInstanceSendsFromItsPrimaryElseFromTheLowest) {
+  const auto keep_both = [](Planner& planner) {
+    planner.keep(kSecond, kFixed, std::nullopt);
+    planner.keep(kFloating, kFixed, std::nullopt);
+  };
+  bind(kSecond, kFixed);
+  bind(kFloating, kFixed);
+  (void)plan(keep_both);
+  EXPECT_EQ(source_of(kFixed), kFloating);
+  bind(kSecond, kFixed, true);
+  (void)plan(keep_both);
+  EXPECT_EQ(source_of(kFixed), kSecond);
+  bindings_.remove(kSecond, "api");
+  (void)plan([](Planner& planner) { planner.forget(kSecond); });
+  EXPECT_EQ(source_of(kFixed), kFloating);
+}
+
+TEST_F(Planning, AnAddressThatIsOnlyLingeringYieldsTheSourceToOneThatIsBound) {
+  bind(kFloating, kFixed);
+  (void)plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  bindings_.remove(kFloating, "api");
+  (void)plan([](Planner& planner) { planner.withdraw(kFloating); });
+  bind(kSecond, kFixed);
+  (void)plan([](Planner& planner) { planner.keep(kSecond, kFixed, std::nullopt); });
+  EXPECT_EQ(source_of(kFixed), kSecond);
+}
+
+TEST_F(Planning, TheOtherSnatModeMovesTheElementToItsOwnMap) {
+  bind(kFloating, kFixed);
+  (void)plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  const Plan change =
+      plan([](Planner& planner) { planner.touch_fixed(kFixed); }, nat::SnatMode::kHairpin);
+  EXPECT_THAT(change.mappings,
+              UnorderedElementsAre(
+                  nat::MappingChange{Map::kFloatingByHairpin, kFixed, std::nullopt, kFloating},
+                  nat::MappingChange{Map::kFloatingByFixed, kFixed, kFloating, std::nullopt}));
+}
+
+}  // namespace
+}  // namespace fipd

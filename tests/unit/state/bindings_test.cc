@@ -1,0 +1,146 @@
+#include "daemon/state/bindings.h"
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include <gmock/gmock.h>
+
+namespace fipd {
+namespace {
+
+using testing::ElementsAre;
+
+IpAddress address(const std::string& text) { return *parse_address(text); }
+
+Claim claim(const std::string& floating, const std::string& fixed, unsigned rank,
+            std::uint64_t revision, const std::string& origin, const std::string& interface = "") {
+  Binding binding;
+  binding.floating = address(floating);
+  binding.fixed = address(fixed);
+  binding.interface = interface;
+  return {binding, rank, revision, origin};
+}
+
+std::vector<IpAddress> listed(const AddressSet* set) {
+  std::vector<IpAddress> all;
+  if (set != nullptr) set->for_each([&](const IpAddress& each) { all.push_back(each); });
+  return all;
+}
+
+const IpAddress kFloating = address("172.16.1.3");
+
+TEST(Bindings, TheLowerRankWinsWhateverTheOrderOfArrival) {
+  for (const bool files_first : {true, false}) {
+    Bindings bindings;
+    const Claim api = claim("172.16.1.3", "10.65.0.13", 0, 1, "api");
+    const Claim file = claim("172.16.1.3", "10.65.0.14", 1, 9, "files:a");
+    bindings.put(files_first ? file : api);
+    bindings.put(files_first ? api : file);
+    EXPECT_EQ(*bindings.winner(kFloating), api);
+    EXPECT_THAT(bindings.claims(kFloating), ElementsAre(api, file));
+    EXPECT_EQ(bindings.losers(), 1u);
+  }
+}
+
+TEST(Bindings, TheNewestRevisionWinsWithinARank) {
+  Bindings bindings;
+  bindings.put(claim("172.16.1.3", "10.65.0.13", 1, 5, "files:a"));
+  bindings.put(claim("172.16.1.3", "10.65.0.14", 1, 6, "files:b"));
+  EXPECT_EQ(bindings.winner(kFloating)->origin, "files:b");
+  bindings.put(claim("172.16.1.3", "10.65.0.13", 1, 7, "files:a"));
+  EXPECT_EQ(bindings.winner(kFloating)->origin, "files:a");
+}
+
+TEST(Bindings, TheLoserTakesOverWhenTheWinnerGoes) {
+  Bindings bindings;
+  bindings.put(claim("172.16.1.3", "10.65.0.13", 0, 1, "api"));
+  bindings.put(claim("172.16.1.3", "10.65.0.14", 1, 1, "files:a"));
+  bindings.remove(kFloating, "api");
+  EXPECT_EQ(bindings.winner(kFloating)->binding.fixed, address("10.65.0.14"));
+  EXPECT_EQ(bindings.losers(), 0u);
+  bindings.remove(kFloating, "files:a");
+  EXPECT_EQ(bindings.winner(kFloating), nullptr);
+  EXPECT_EQ(bindings.size(), 0u);
+}
+
+TEST(Bindings, RemovingWhatAnotherOriginClaimsDoesNothing) {
+  Bindings bindings;
+  bindings.put(claim("172.16.1.3", "10.65.0.13", 0, 1, "api"));
+  bindings.remove(kFloating, "files:a");
+  bindings.remove(address("172.16.1.4"), "api");
+  EXPECT_NE(bindings.winner(kFloating), nullptr);
+}
+
+TEST(Bindings, IndexesFollowTheWinnerOnly) {
+  Bindings bindings;
+  const IpAddress thirteen = address("10.65.0.13");
+  const IpAddress fourteen = address("10.65.0.14");
+  bindings.put(claim("172.16.1.3", "10.65.0.14", 1, 1, "files:a", "tap2"));
+  bindings.put(claim("172.16.1.3", "10.65.0.13", 0, 1, "api", "tap1"));
+  EXPECT_THAT(listed(bindings.with_fixed(thirteen)), ElementsAre(kFloating));
+  EXPECT_EQ(bindings.with_fixed(fourteen), nullptr);
+  EXPECT_THAT(listed(bindings.with_interface("tap1")), ElementsAre(kFloating));
+  EXPECT_EQ(bindings.with_interface("tap2"), nullptr);
+  bindings.put(claim("172.16.1.3", "10.65.0.13", 0, 2, "api"));
+  EXPECT_EQ(bindings.with_interface("tap1"), nullptr);
+  EXPECT_THAT(listed(&bindings.without_interface()), ElementsAre(kFloating));
+}
+
+TEST(Bindings, ManyFloatingIpsBehindOneInterfaceAreAllFound) {
+  Bindings bindings;
+  for (unsigned i = 0; i < 300; ++i) {
+    bindings.put(
+        claim(fmt::format("172.16.{}.{}", i / 200, i % 200), "10.65.0.13", 0, 1, "api", "br0"));
+  }
+  EXPECT_EQ(listed(bindings.with_interface("br0")).size(), 300u);
+  for (unsigned i = 0; i < 299; ++i) {
+    bindings.remove(address(fmt::format("172.16.{}.{}", i / 200, i % 200)), "api");
+  }
+  EXPECT_THAT(listed(bindings.with_interface("br0")), ElementsAre(address("172.16.1.99")));
+}
+
+// Against a model that is too simple to be wrong: all claims in one list, sorted when asked.
+TEST(Bindings, AnySequenceOfChangesLeavesWhatAModelSays) {
+  std::mt19937 random(4711);
+  const auto pick = [&](unsigned below) { return static_cast<unsigned>(random() % below); };
+  Bindings bindings;
+  std::map<std::pair<IpAddress, std::string>, Claim> model;
+  for (std::uint64_t step = 1; step < 5000; ++step) {
+    const std::string floating = fmt::format("172.16.1.{}", pick(8));
+    const unsigned rank = pick(3);
+    const std::string origin = fmt::format("source{}", rank * 2 + pick(2));
+    if (pick(3) == 0) {
+      bindings.remove(address(floating), origin);
+      model.erase({address(floating), origin});
+    } else {
+      const Claim put = claim(floating, fmt::format("10.65.0.{}", pick(4)), rank, pick(5), origin,
+                              pick(2) == 0 ? "" : fmt::format("tap{}", pick(3)));
+      bindings.put(put);
+      model.insert_or_assign({put.binding.floating, origin}, put);
+    }
+    std::map<IpAddress, std::vector<Claim>> by_floating;
+    for (const auto& [key, each] : model) by_floating[key.first].push_back(each);
+    ASSERT_EQ(bindings.size(), by_floating.size());
+    ASSERT_EQ(bindings.losers(), model.size() - by_floating.size());
+    std::map<IpAddress, std::vector<IpAddress>> by_fixed;
+    for (auto& [key, claims] : by_floating) {
+      std::sort(claims.begin(), claims.end(), [](const Claim& a, const Claim& b) {
+        return std::tuple(a.rank, ~a.revision, a.origin) <
+               std::tuple(b.rank, ~b.revision, b.origin);
+      });
+      const auto have = bindings.claims(key);
+      ASSERT_TRUE(std::equal(have.begin(), have.end(), claims.begin(), claims.end())) << step;
+      by_fixed[claims.front().binding.fixed].push_back(key);
+    }
+    for (unsigned i = 0; i < 4; ++i) {
+      const IpAddress fixed = address(fmt::format("10.65.0.{}", i));
+      auto have = listed(bindings.with_fixed(fixed));
+      std::sort(have.begin(), have.end());
+      ASSERT_EQ(have, by_fixed[fixed]) << step;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fipd

@@ -1,0 +1,103 @@
+#include "daemon/state/derive.h"
+
+#include <gtest/gtest.h>
+
+namespace fipd {
+namespace {
+
+IpAddress address(const std::string& text) { return *parse_address(text); }
+
+Binding binding(const std::string& floating, const std::string& fixed,
+                const std::string& interface = "tap1") {
+  Binding out;
+  out.floating = address(floating);
+  out.fixed = address(fixed);
+  out.interface = interface;
+  return out;
+}
+
+class Derive : public testing::Test {
+ protected:
+  Derive() {
+    host_.put(bgp::Link{7, "tap1", true, true});
+    host_.put(bgp::LocalAddress{address("10.240.0.6"), 2});
+    rules_.pools = {*Prefix::parse("172.16.1.0/24"), *Prefix::parse("2001:db8:1::/64")};
+  }
+
+  Desired derived(const Binding& wanted) {
+    const auto lookup = [this](const IpAddress&) -> Result<std::optional<unsigned>> {
+      return kernel_interface_;
+    };
+    return derive(wanted, rules_, host_, bindings_, lookup);
+  }
+
+  std::string code_of(const std::string& floating, const std::string& fixed) {
+    const Desired desired = derived(binding(floating, fixed));
+    EXPECT_FALSE(desired.route && desired.refusal) << "refused and routed: " << floating;
+    return desired.refusal ? std::string(desired.refusal->code) : "";
+  }
+
+  Host host_;
+  Bindings bindings_;
+  DeriveRules rules_;
+  std::optional<unsigned> kernel_interface_;
+};
+
+TEST_F(Derive, RoutesByTheNamedInterfaceAtTheNormalMetric) {
+  rules_.metric = 77;
+  const Desired desired = derived(binding("172.16.1.3", "10.65.0.13"));
+  ASSERT_TRUE(desired.route);
+  EXPECT_EQ(*desired.route, (bgp::HostRoute{address("172.16.1.3"), 77, 7}));
+  EXPECT_TRUE(derived(binding("2001:db8:1::3", "fd00:65::13")).route);
+}
+
+TEST_F(Derive, FollowsTheKernelsRouteWhereNoInterfaceIsNamed) {
+  kernel_interface_ = 7;
+  EXPECT_EQ(derived(binding("172.16.1.3", "10.65.0.13", "")).route->interface, 7u);
+  kernel_interface_ = std::nullopt;
+  const Desired desired = derived(binding("172.16.1.3", "10.65.0.13", ""));
+  EXPECT_FALSE(desired.route);
+  EXPECT_TRUE(desired.translated());
+  EXPECT_NE(desired.waiting.find("10.65.0.13"), std::string::npos);
+}
+
+TEST_F(Derive, WaitsForAnInterfaceThatIsAbsentDownOrWithoutCarrier) {
+  const auto reason = [&] {
+    const Desired desired = derived(binding("172.16.1.3", "10.65.0.13"));
+    EXPECT_FALSE(desired.route);
+    EXPECT_TRUE(desired.translated());
+    return desired.waiting;
+  };
+  host_.put(bgp::Link{7, "tap1", false, false});
+  EXPECT_NE(reason().find("is down"), std::string::npos);
+  host_.put(bgp::Link{7, "tap1", true, false});
+  EXPECT_NE(reason().find("no carrier"), std::string::npos);
+  host_.put(bgp::Link{7, "tap2", true, true});
+  EXPECT_NE(reason().find("no interface tap1"), std::string::npos);
+}
+
+TEST_F(Derive, RefusesWhatCanNeverBeWithAStableCode) {
+  EXPECT_EQ(code_of("172.16.2.3", "10.65.0.13"), "outside_pools");
+  EXPECT_EQ(code_of("172.16.1.3", "fd00::1"), "mixed_families");
+  rules_.pools.clear();
+  EXPECT_EQ(code_of("172.16.2.3", "10.65.0.13"), "");
+  EXPECT_EQ(code_of("10.240.0.6", "10.65.0.13"), "own_address");
+  for (const char* floating :
+       {"224.0.0.5", "127.0.0.1", "169.254.1.1", "0.0.0.0", "255.255.255.255", "0.1.2.3"}) {
+    EXPECT_EQ(code_of(floating, "10.65.0.13"), "unusable_address") << floating;
+    EXPECT_EQ(code_of("172.16.1.3", floating), "unusable_address") << floating;
+  }
+  for (const char* floating : {"::", "::1", "ff02::1", "fe80::1"}) {
+    EXPECT_EQ(code_of(floating, "fd00:65::13"), "unusable_address") << floating;
+  }
+}
+
+TEST_F(Derive, RefusesAFixedIpThatIsItselfAFloatingIp) {
+  EXPECT_EQ(code_of("172.16.1.3", "172.16.1.3"), "fixed_is_floating");
+  EXPECT_EQ(code_of("172.16.1.3", "172.16.1.4"), "");
+  bindings_.put({binding("172.16.1.4", "10.65.0.14"), 0, 1, "api"});
+  EXPECT_EQ(code_of("172.16.1.3", "172.16.1.4"), "fixed_is_floating");
+}
+
+}  // namespace
+}  // namespace fipd
