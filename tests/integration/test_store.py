@@ -29,13 +29,12 @@ def small(own_topology):
 
 
 def fill(folder):
-    with open(f"{folder}/ballast", "wb") as ballast:
-        try:
-            while True:
-                ballast.write(b"x" * 4096)
-                ballast.flush()
-        except OSError:
-            pass
+    ballast = os.open(f"{folder}/ballast", os.O_WRONLY | os.O_CREAT)
+    try:
+        while True:
+            os.write(ballast, b"x" * 4096)
+    except OSError:
+        os.close(ballast)
 
 
 def expect_refused_but_serving(topology):

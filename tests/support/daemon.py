@@ -164,7 +164,8 @@ class Fipd:
         for row in self.rows():
             if row["source"] == "api" and row["state"] != "withdrawing":
                 self.ctl("rm", row["floating"])
-        wait_for(lambda: not [row for row in self.rows() if row["source"] == "api"], 15,
+        wait_for(lambda: not [row for row in self.rows()
+                              if row["source"] == "api" or row["state"] == "withdrawing"], 15,
                  lambda: f"all API bindings are gone, but {self.rows()}")
 
     def rows(self):
@@ -180,14 +181,20 @@ class Fipd:
         row = self.row(floating)
         return row["state"] if row else None
 
+    def shown(self, floating):
+        """The winner's row by `fipctl show`, which asks BIRD just now; None where there is none."""
+        answer = self.ctl("show", floating, "--json")
+        return None if answer.code == NOT_FOUND else answer.json
+
     def wait_state(self, floating, state, timeout=5):
+        """Waits for a state (None: gone). Returns the row."""
         def is_there():
-            row = self.row(floating)
+            row = self.shown(floating)
             if state is None:
                 return row is None
             return row is not None and row["state"] == state and row
         return wait_for(is_there, timeout,
-                        lambda: f"{floating} is {state}: {self.row(floating)}", 0.02)
+                        lambda: f"{floating} is {state}: {self.shown(floating)}", 0.02)
 
     # Binding files.
 
