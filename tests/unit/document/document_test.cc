@@ -159,12 +159,25 @@ TEST(TomlBindings, SayLineColumnAndRemedy) {
 TEST(TomlBindings, SurviveKeysThatNestWithoutEnd) {
   std::string dotted = "a";
   for (int i = 0; i < 200000; ++i) dotted += ".a";
-  EXPECT_THAT(toml_error(dotted + " = 1"), HasSubstr("a.toml:1:1: a key of more than"));
-  EXPECT_THAT(toml_error("\n[" + dotted + "]"), HasSubstr("a.toml:2:1: a key of more than"));
+  EXPECT_THAT(toml_error(dotted + " = 1"), HasSubstr("a.toml:1:66: a key of more than"));
+  EXPECT_THAT(toml_error("\n[" + dotted + "]"), HasSubstr("a.toml:2:67: a key of more than"));
   std::string quoted = "\"#'=\"";
   for (int i = 0; i < 200000; ++i) quoted += ".'[\"=#'";
   EXPECT_THAT(toml_error(quoted + " = 1"), HasSubstr("a key of more than"));
   EXPECT_THAT(toml_error("a = " + std::string(200000, '[')), HasSubstr("a.toml:1:"));
+}
+
+// Found by the fuzzer; see daemon/state/toml.cc. Can fail in a debug build only.
+TEST(TomlBindings, SurviveForeignCharactersWhereAKeyShouldBe) {
+  EXPECT_EQ(toml_error("\n a\xc4\x8f = 1"), "a.toml:2:3: a character that must be within quotes");
+  EXPECT_EQ(toml_error("a = \"\"\"\\ \xc4\x8f"),
+            "a.toml:1:5: a multi-line string: write it in one line");
+  EXPECT_EQ(toml_error("\xef\xbb\xbf"
+                       "floating_ip = [] # \xc4\x8f"),
+            "none");
+  for (const std::string text : {"[:", "[[ \x01", "[\n", "[[\xc3\xbc"}) {
+    EXPECT_THAT(toml_error(text), HasSubstr("a.toml:1:")) << text;
+  }
 }
 
 TEST(TomlBindings, TakeDotsForWhatTheyAre) {
