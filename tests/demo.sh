@@ -72,6 +72,7 @@ start() {
   shift 2
   setsid ip netns exec "$space" "$@" >"$dir/$name.log" 2>&1 </dev/null &
   echo $! >>"$dir/pids"
+  disown
 }
 
 title "Packages (tests/support/install.sh)"

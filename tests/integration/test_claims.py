@@ -107,7 +107,7 @@ def test_a_files_bindings_follow_its_edits(topology, files):
              "the change is there")
     files.write_bindings("a.toml", [(B, topology.instance.fixed)])
     files.wait_state(A, None, 10)
-    assert files.state(B) == "announced"
+    files.wait_state(B, "announced")
 
 
 def test_a_deleted_file_takes_its_bindings_along(topology, files):
@@ -117,7 +117,7 @@ def test_a_deleted_file_takes_its_bindings_along(topology, files):
     files.wait_state(B, "announced")
     files.remove_file("a.toml")
     files.wait_state(A, None, 10)
-    assert files.state(B) == "announced"
+    files.wait_state(B, "announced")
 
 
 @pytest.mark.parametrize("content", ["", "[[floating_ip]]\nfloating = \"172.1", "[[floating_ip]]\n",
@@ -130,7 +130,7 @@ def test_a_broken_file_removes_nothing_and_is_told(topology, files, content):
         out.write(content)
     wait_for(lambda: "a.toml" in files.ctl("status").text, 3, "status tells the file's problem")
     stays(lambda: topology.is_routed(A), 0.5, "nothing is withdrawn")
-    assert files.state(A) == "announced"
+    files.wait_state(A, "announced")
     files.write_bindings("a.toml", [(A, topology.neighbour.fixed)])
     wait_for(lambda: (talk.tcp(topology.client, A) or {}).get("server") == "instance14", 3,
              "the mended file counts")
@@ -147,7 +147,7 @@ def test_a_file_and_folder_that_vanish_and_return_lose_nothing(topology, files):
         os.rename(files.binding_files + ".away", files.binding_files)
     files.write_bindings("b.toml", [(B, topology.neighbour.fixed)])
     files.wait_state(B, "announced", 15)
-    assert files.state(A) == "announced"
+    files.wait_state(A, "announced")
 
 
 def test_a_file_that_loses_most_of_its_entries_is_held_until_accepted(topology, files):
@@ -169,4 +169,4 @@ def test_files_are_read_at_start(topology, files):
     files.write_bindings("a.toml", [(A, topology.instance.fixed), (B, topology.neighbour.fixed)])
     files.start()
     files.wait_state(B, "announced")
-    assert files.state(A) == "announced"
+    files.wait_state(A, "announced")

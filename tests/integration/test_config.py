@@ -122,7 +122,7 @@ def test_a_bad_new_configuration_leaves_the_old_one_in_force(restored, way):
         assert answer.code == 6 and "fipd.toml" in answer.text, answer
     fipd.wait_log("fipd.toml", since=since)
     assert fipd.process.alive()
-    assert fipd.state(A) == "announced"
+    fipd.wait_state(A, "announced")
     assert fipd.ctl("add", "172.16.1.9", "10.65.0.13").code == 0
 
 

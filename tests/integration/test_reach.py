@@ -62,7 +62,7 @@ def test_the_association_looks_as_operators_know_it(topology):
     assert f"{floating} dev {topology.instance.tap} proto 172 scope 253 metric 1024" in shown
     assert kernel.translations(topology.host.namespace) == {floating: "10.65.0.13"}
     assert "BGP.med: 1024" in topology.bird.route(floating)
-    row = topology.fipd.row(floating)
+    row = topology.fipd.shown(floating)
     assert row["state"] == "announced" and row["source"] == "api"
     assert row["announced"] == ["tor1"]
 
