@@ -15,19 +15,17 @@ void Reconciler::link_changed(const bgp::Link& link) {
   if (before && before->name != link.name) mark(bindings_.with_interface(before->name));
   mark(routes_.by_interface(link.index));
   // A link that goes down takes its IPv4 routes along, without a word.
-  if (before && before->up && !link.up) interfaces_suspect_.push_back(link.index);
+  if (before && before->up && !link.up) suspect_interface(link.index);
   if (link.up && link.carrier) {
     for (const IpAddress& floating : waiting_unnamed_) mark(floating);
   }
-  wake();
 }
 
 void Reconciler::link_removed(unsigned index) {
   const auto gone = host_.remove_link(index);
   if (gone) mark(bindings_.with_interface(gone->name));
   mark(routes_.by_interface(index));
-  interfaces_suspect_.push_back(index);
-  wake();
+  suspect_interface(index);
 }
 
 void Reconciler::address_added(const bgp::LocalAddress& address) {
@@ -39,9 +37,8 @@ void Reconciler::address_removed(const bgp::LocalAddress& address) {
   host_.remove(address);
   mark(address.address);
   // The last address of an interface takes the interface's IPv4 routes along, without a word.
-  interfaces_suspect_.push_back(address.interface);
+  suspect_interface(address.interface);
   mark(routes_.by_interface(address.interface));
-  wake();
 }
 
 void Reconciler::route_changed(const bgp::RouteEvent& event) {

@@ -100,13 +100,15 @@ std::vector<std::string> Reconciler::problems() const {
   return all;
 }
 
-void Reconciler::wake() { work_.notify_all(); }
+// The first reason for the next pass: from here on its changes are said to have taken.
+void Reconciler::expect_work() {
+  if (has_work()) return;
+  first_mark_ = Clock::now();
+  if (batch_depth_ == 0) work_.notify_all();
+}
 
 void Reconciler::mark(const IpAddress& floating) {
-  if (marked_.empty()) {
-    first_mark_ = Clock::now();
-    if (batch_depth_ == 0) wake();
-  }
+  expect_work();
   marked_.insert(floating);
 }
 
@@ -115,8 +117,8 @@ void Reconciler::mark(const AddressSet* floatings) {
 }
 
 void Reconciler::mark_all() {
+  expect_work();
   all_marked_ = true;
-  wake();
 }
 
 bool Reconciler::suspicious() const {
@@ -126,15 +128,20 @@ bool Reconciler::suspicious() const {
 bool Reconciler::has_work() const { return !marked_.empty() || all_marked_ || suspicious(); }
 
 void Reconciler::suspect_nat(std::string culprit) {
+  expect_work();
   nat_suspect_ = true;
   if (nat_culprit_.empty()) nat_culprit_ = std::move(culprit);
-  wake();
 }
 
 void Reconciler::suspect_routes(std::string culprit) {
+  expect_work();
   routes_suspect_ = true;
   if (routes_culprit_.empty()) routes_culprit_ = std::move(culprit);
-  wake();
+}
+
+void Reconciler::suspect_interface(unsigned interface) {
+  expect_work();
+  interfaces_suspect_.push_back(interface);
 }
 
 void Reconciler::put(Claim claim) {
@@ -167,7 +174,7 @@ void Reconciler::set_complete(unsigned rank) {
 void Reconciler::begin_batch() { ++batch_depth_; }
 
 void Reconciler::end_batch() {
-  if (--batch_depth_ == 0) wake();
+  if (--batch_depth_ == 0) work_.notify_all();
 }
 
 }  // namespace fipd

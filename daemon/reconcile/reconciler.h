@@ -131,9 +131,10 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   void mark_all();
   [[nodiscard]] bool suspicious() const;
   [[nodiscard]] bool has_work() const;
-  void wake();
+  void expect_work();
   void suspect_nat(std::string culprit);
   void suspect_routes(std::string culprit);
+  void suspect_interface(unsigned interface);
 
   // Reading the kernel (read_kernel.cc).
   boost::asio::awaitable<void> read_what_is_suspect();
