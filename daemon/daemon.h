@@ -40,7 +40,6 @@ class Daemon final : public Service {
   [[nodiscard]] Outcome start();
   // Ends all tasks; the context then runs out of work. The kernel's state stays as it is.
   void stop();
-  [[nodiscard]] bool stopped() const { return tasks_.idle(); }
 
   // Service
   [[nodiscard]] StatusReport status() override;

@@ -47,11 +47,16 @@ class FakeNatTable : public NatTable {
     return out;
   }
 
+  Result<std::uint32_t> generation() override {
+    return static_cast<std::uint32_t>(journal.size()) + foreign_commits;
+  }
+
   tl::expected<void, CommitFailure> commit(std::span<const MappingChange> changes) override {
     if (next_failure) {
       return tl::unexpected(CommitFailure{*std::exchange(next_failure, std::nullopt), {}});
     }
     if (changes.empty()) return {};
+    foreign_commits += std::exchange(foreign_commit_during_next, false) ? 1U : 0U;
     if (!ruleset) return refuse(ENOENT, {});
     Elements after = elements;
     std::map<std::size_t, int> refused;
@@ -86,6 +91,8 @@ class FakeNatTable : public NatTable {
   std::string damage;                     // found, and repaired, by the next ensure_ruleset()
   std::map<Key, int> refusals;            // keys that no commit may touch, with the errno
   std::optional<Error> next_failure;      // of the next call of any kind only
+  std::uint32_t foreign_commits = 0;      // counted by generation()
+  bool foreign_commit_during_next = false;
   std::size_t dumps = 0;
   std::size_t checks = 0;
 

@@ -39,6 +39,14 @@ NatMonitor::~NatMonitor() {
 
 void NatMonitor::start() { wait(); }
 
+void NatMonitor::mute() { socket_.leave(NFNLGRP_NFTABLES); }
+
+void NatMonitor::unmute() {
+  if (socket_.join(NFNLGRP_NFTABLES)) return;
+  // Deaf from now on, and nobody to tell but by a full read.
+  observer_.nat_overrun();
+}
+
 void NatMonitor::wait() {
   descriptor_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                          [this, alive = alive_](const boost::system::error_code& error) {

@@ -19,17 +19,19 @@ namespace fipd::nat {
 // executor's thread; the observer must not destroy it from within a call. Should libnftables open
 // its socket anew (it does after EINTR), our own skeleton shows up here once as foreign: an idle
 // check.
-class NatMonitor {
+class NatMonitor : public NatEvents {
  public:
   [[nodiscard]] static Result<std::unique_ptr<NatMonitor>> open(
       boost::asio::any_io_executor executor, std::string table,
       std::span<const std::uint32_t> own_ports, NatObserver& observer);
-  ~NatMonitor();
+  ~NatMonitor() override;
   NatMonitor(const NatMonitor&) = delete;
   NatMonitor& operator=(const NatMonitor&) = delete;
 
   // Events since open() are told from here on. Once.
   void start();
+  void mute() override;
+  void unmute() override;
 
  private:
   NatMonitor(boost::asio::any_io_executor executor, std::string table, NetlinkSocket socket,

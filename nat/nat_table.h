@@ -74,6 +74,8 @@ class NatTable {
   // All elements of our maps, by a raw dump (82 ms for 100,000 pairs). Empty where there is no
   // table.
   [[nodiscard]] virtual Result<std::vector<Mapping>> dump() = 0;
+  // Counts the commits of everybody in this network namespace; wraps.
+  [[nodiscard]] virtual Result<std::uint32_t> generation() = 0;
   // One transaction, whatever it holds: all or nothing.
   [[nodiscard]] virtual tl::expected<void, CommitFailure> commit(
       std::span<const MappingChange> changes) = 0;
@@ -84,6 +86,17 @@ struct ForeignCommit {
   std::uint32_t generation = 0;
   std::uint32_t pid = 0;
   std::string name;  // of the committing process, as the kernel gives it (16 bytes)
+};
+
+// The events of others' commits, to be turned off for the length of a big commit of our own: as
+// long as anybody listens, the kernel allocates some 4 KiB of message for every element of it.
+class NatEvents {
+ public:
+  virtual ~NatEvents() = default;
+
+  // Between the two nothing is told: compare generations.
+  virtual void mute() = 0;
+  virtual void unmute() = 0;
 };
 
 // What NatMonitor calls, on the event loop's thread.

@@ -4,6 +4,8 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include <cstring>
+
 #include "nat/attributes.h"
 
 namespace fipd::nat {
@@ -26,6 +28,27 @@ ForeignCommit commit_of(const NetfilterMessage& message) {
 }
 
 }  // namespace
+
+std::vector<std::byte> generation_request(std::uint32_t sequence) {
+  nlmsghdr header{};
+  header.nlmsg_len = NLMSG_HDRLEN + sizeof(nfgenmsg);
+  header.nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN;
+  header.nlmsg_flags = NLM_F_REQUEST;
+  header.nlmsg_seq = sequence;
+  std::vector<std::byte> out(header.nlmsg_len);
+  std::memcpy(out.data(), &header, sizeof header);  // nfgenmsg: AF_UNSPEC, version 0, resource 0
+  return out;
+}
+
+std::optional<std::uint32_t> generation_in(const nlmsghdr& message) {
+  const auto parsed = netfilter_message(message);
+  if (!parsed || parsed->subsystem != NFNL_SUBSYS_NFTABLES || parsed->type != NFT_MSG_NEWGEN) {
+    return std::nullopt;
+  }
+  const auto generation = Attributes(parsed->attributes).find(NFTA_GEN_ID);
+  if (!generation) return std::nullopt;
+  return generation->u32();
+}
 
 std::optional<ForeignCommit> CommitReader::take(const nlmsghdr& message) {
   const auto parsed = netfilter_message(message);

@@ -2,9 +2,12 @@
 
 #include <linux/netlink.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "nat/nat_table.h"
 
@@ -24,5 +27,9 @@ class CommitReader {
   std::string table_;
   bool touched_ = false;
 };
+
+// NFT_MSG_GETGEN and its answer. Pure.
+[[nodiscard]] std::vector<std::byte> generation_request(std::uint32_t sequence);
+[[nodiscard]] std::optional<std::uint32_t> generation_in(const nlmsghdr& message);
 
 }  // namespace fipd::nat

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "nat/attributes.h"
+#include "nat/nft_event.h"
 #include "nat/ruleset.h"
 #include "nat/ruleset_state.h"
 
@@ -213,6 +214,18 @@ Result<bool> NftTable::map_exists(std::size_t map) {
   const auto request = encoder_.request(map, socket_.next_sequence(), false);
   if (auto sent = socket_.exchange(request, on_message); !sent) return fail(sent.error());
   return error == 0;
+}
+
+Result<std::uint32_t> NftTable::generation() {
+  std::optional<std::uint32_t> generation;
+  auto on_message = [&](const nlmsghdr& header) {
+    if (const auto found = generation_in(header)) generation = found;
+    return true;
+  };
+  const auto request = generation_request(socket_.next_sequence());
+  if (auto sent = socket_.exchange(request, on_message); !sent) return fail(sent.error());
+  if (!generation) return fail(ErrorCode::kKernel, "nftables does not tell its generation");
+  return *generation;
 }
 
 CommitFailure NftTable::explain(std::span<const MappingChange> changes,

@@ -29,6 +29,7 @@ class NftTable : public NatTable {
 
   [[nodiscard]] Result<std::string> ensure_ruleset(const RulesetOptions& options) override;
   [[nodiscard]] Result<std::vector<Mapping>> dump() override;
+  [[nodiscard]] Result<std::uint32_t> generation() override;
   // Where table or map is gone: ENOENT and no change blamed.
   [[nodiscard]] tl::expected<void, CommitFailure> commit(
       std::span<const MappingChange> changes) override;

@@ -39,10 +39,7 @@ Result<NetlinkSocket> NetlinkSocket::open(int bus, const NetlinkOptions& options
   }
   if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0) return fail_errno(errno, "bind netlink");
   for (unsigned group : options.groups) {
-    int number = static_cast<int>(group);
-    if (mnl_socket_setsockopt(raw, NETLINK_ADD_MEMBERSHIP, &number, sizeof number) < 0) {
-      return fail_errno(errno, fmt::format("join netlink group {}", group));
-    }
+    if (auto joined = socket.join(group); !joined) return fail(std::move(joined).error());
   }
   return socket;
 }
@@ -125,6 +122,19 @@ Result<bool> NetlinkSocket::receive(OnMessage on_message, unsigned limit) {
     }
   }
   return true;
+}
+
+Outcome NetlinkSocket::join(unsigned group) {
+  int number = static_cast<int>(group);
+  if (mnl_socket_setsockopt(socket_, NETLINK_ADD_MEMBERSHIP, &number, sizeof number) == 0)
+    return {};
+  return fail_errno(errno, fmt::format("join netlink group {}", group));
+}
+
+void NetlinkSocket::leave(unsigned group) {
+  int number = static_cast<int>(group);
+  // The kernel refuses only groups that do not exist.
+  (void)mnl_socket_setsockopt(socket_, NETLINK_DROP_MEMBERSHIP, &number, sizeof number);
 }
 
 Outcome NetlinkSocket::ignore_events_of(std::span<const std::uint32_t> ports) {

@@ -56,6 +56,10 @@ class NetlinkSocket {
   // ENOBUFS where events were lost: read the state anew. True: there is more.
   [[nodiscard]] Result<bool> receive(OnMessage on_message, unsigned limit = 64);
 
+  // Multicast groups, beyond those it was opened with.
+  [[nodiscard]] Outcome join(unsigned group);
+  void leave(unsigned group);
+
   // Drops, in the kernel, every datagram whose first message was caused by `port`: a writer's own
   // echo never costs its monitor anything.
   [[nodiscard]] Outcome ignore_events_of(std::span<const std::uint32_t> ports);

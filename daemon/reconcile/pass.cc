@@ -189,8 +189,7 @@ boost::asio::awaitable<bool> Reconciler::write_mappings(Pass& pass) {
   if (changes.size() <= kInline) {
     committed = kernel_.nat.commit(changes);
   } else {
-    auto work = [&table = kernel_.nat, &changes] { return table.commit(changes); };
-    committed = co_await kernel_thread_.run(std::move(work));
+    committed = co_await commit_unheard(changes);
     pass.slice_start = Clock::now();
   }
   if (committed) {
@@ -210,6 +209,20 @@ boost::asio::awaitable<bool> Reconciler::write_mappings(Pass& pass) {
     co_await pause(backoff(refused_in_a_row_));
   }
   co_return false;
+}
+
+// A big transaction, on the kernel's thread and with its events turned off. The generation says
+// whether somebody else committed meanwhile: then everything is read again.
+boost::asio::awaitable<tl::expected<void, nat::CommitFailure>> Reconciler::commit_unheard(
+    const std::vector<nat::MappingChange>& changes) {
+  const Result<std::uint32_t> before = kernel_.nat.generation();
+  if (nat_events_ != nullptr) nat_events_->mute();
+  auto work = [&table = kernel_.nat, &changes] { return table.commit(changes); };
+  tl::expected<void, nat::CommitFailure> committed = co_await kernel_thread_.run(std::move(work));
+  if (nat_events_ != nullptr) nat_events_->unmute();
+  const Result<std::uint32_t> after = kernel_.nat.generation();
+  if (!before || !after || *after != *before + 1) suspect_nat("");
+  co_return committed;
 }
 
 boost::asio::awaitable<bool> Reconciler::write_routes(

@@ -68,6 +68,9 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   // Notified after every pass.
   [[nodiscard]] Signal& passed() { return passed_; }
 
+  // Whom to mute while a big transaction of ours goes through. May be null.
+  void set_nat_events(nat::NatEvents* events) { nat_events_ = events; }
+
   void configure(ReconcileRules rules);
   [[nodiscard]] const ReconcileRules& rules() const { return rules_; }
 
@@ -152,6 +155,8 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   void retire(const IpAddress& floating, Pass& pass);
   boost::asio::awaitable<bool> write(Pass& pass);
   boost::asio::awaitable<bool> write_mappings(Pass& pass);
+  boost::asio::awaitable<tl::expected<void, nat::CommitFailure>> commit_unheard(
+      const std::vector<nat::MappingChange>& changes);
   boost::asio::awaitable<bool> write_routes(Pass& pass,
                                             const std::vector<bgp::RouteChange>& changes);
   boost::asio::awaitable<void> conclude(Pass& pass);
@@ -164,6 +169,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
 
   boost::asio::any_io_executor executor_;
   KernelParts kernel_;
+  nat::NatEvents* nat_events_ = nullptr;
   ReconcileRules rules_;
   EventHub& events_;
 

@@ -38,6 +38,14 @@ class Subject {
     context_.poll();
   }
 
+  ~Subject() {
+    tasks_.cancel();
+    context_.restart();
+    context_.run_for(std::chrono::milliseconds(500));
+  }
+  Subject(const Subject&) = delete;
+  Subject& operator=(const Subject&) = delete;
+
   void load(unsigned first, unsigned count) {
     const std::size_t before = routed();
     reconciler_->begin_batch();

@@ -155,6 +155,40 @@ TEST_F(Repair, LostEventsAreFollowedByAFullRead) {
   EXPECT_EQ(nat_.elements.size(), 2u);
 }
 
+// As the real one: deaf between mute and unmute.
+class CountingEvents : public nat::NatEvents {
+ public:
+  void mute() override { ++muted; }
+  void unmute() override { ++unmuted; }
+  int muted = 0;
+  int unmuted = 0;
+};
+
+TEST_F(Repair, AForeignCommitDuringABigOneOfOursIsFoundByTheGeneration) {
+  start();
+  CountingEvents events;
+  reconciler_->set_nat_events(&events);
+  const auto bind_many = [this](int second) {
+    reconciler_->begin_batch();
+    for (int i = 0; i < 1000; ++i) {
+      reconciler_->put(claim(fmt::format("172.{}.{}.{}", second, i / 250, i % 250),
+                             fmt::format("10.{}.{}.{}", second, i / 250, i % 250)));
+    }
+    reconciler_->end_batch();
+    settle();
+  };
+  auto reads = reconciler_->counters().kernel_reads;
+  bind_many(16);
+  EXPECT_EQ(reconciler_->counters().kernel_reads, reads);
+  EXPECT_EQ(events.muted, 1);
+  EXPECT_EQ(events.unmuted, 1);
+  nat_.foreign_commit_during_next = true;
+  bind_many(17);
+  run_for(std::chrono::milliseconds(20));
+  EXPECT_GT(reconciler_->counters().kernel_reads, reads);
+  reconciler_->set_nat_events(nullptr);
+}
+
 TEST_F(Repair, NewRulesTakeForceAndMoveTheElements) {
   start();
   put("172.16.1.3", "10.65.0.13");
