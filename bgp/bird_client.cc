@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include "bgp/bird_conversation.h"
 #include "bgp/bird_reply.h"
 
@@ -15,6 +18,8 @@ namespace {
 // Past this, an answer to "which sessions have it" would take longer than anybody waits.
 constexpr std::size_t kMaxSessions = 256;
 constexpr std::size_t kLongestSessionName = 64;  // BIRD's own limit
+// Of a long answer, before others have their turn on the event loop: a millisecond at most.
+constexpr std::size_t kLinesASlice = 1000;
 
 struct Sessions {
   std::vector<BirdSession> usable;
@@ -41,6 +46,11 @@ Sessions bgp_sessions(const std::vector<BirdProtocol>& protocols) {
   return sessions;
 }
 
+BirdOptions for_bulk(BirdOptions options) {
+  options.timeout = std::max(options.timeout, options.bulk_timeout);
+  return options;
+}
+
 }  // namespace
 
 bool is_plain_session_name(std::string_view name) {
@@ -56,9 +66,13 @@ bool is_plain_session_name(std::string_view name) {
 class BirdClient::Conversation {
  public:
   Conversation(asio::any_io_executor executor, BirdOptions options)
-      : connection_(std::make_shared<BirdConnection>(std::move(executor), std::move(options))) {}
+      : connection_(std::make_shared<BirdConnection>(executor, options)),
+        bulk_(std::make_shared<BirdConnection>(executor, for_bulk(std::move(options)))) {}
 
-  void shut_down() { connection_->shut_down(); }
+  void shut_down() {
+    connection_->shut_down();
+    bulk_->shut_down();
+  }
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
   static asio::awaitable<Result<BirdSnapshot>> look(std::shared_ptr<Conversation> self) {
@@ -82,7 +96,45 @@ class BirdClient::Conversation {
     co_return names;
   }
 
+  static asio::awaitable<Result<std::vector<IpAddress>>> exported(
+      std::shared_ptr<Conversation> self, std::string session) {
+    if (!is_plain_session_name(session)) {
+      co_return fail(ErrorCode::kBadInput, "no session's name for a command: \"{}\"",
+                     quotable(session));
+    }
+    BirdQueue::Place place(self->bulk_->queue(), self->bulk_->executor());
+    if (!co_await place.turn()) co_return fail(ErrorCode::kUnavailable, "cancelled");
+    const std::string command = fmt::format("show route exported '{}'", session);
+    Result<BirdReply> reply = co_await self->bulk_->ask(command);
+    if (!reply) co_return fail(std::move(reply.error()).within(command));
+    Result<std::vector<IpAddress>> addresses = co_await self->host_addresses(*reply);
+    if (!addresses) co_return fail(std::move(addresses.error()).within(command));
+    co_return addresses;
+  }
+
  private:
+  asio::awaitable<Result<std::vector<IpAddress>>> host_addresses(const BirdReply& reply) {
+    Result<ExportedRows> rows = ExportedRows::in(reply);
+    std::vector<IpAddress> addresses;
+    // Taken out of BIRD's configuration.
+    if (!rows && rows.error().code() == ErrorCode::kNotFound) co_return addresses;
+    if (!rows) co_return fail(std::move(rows.error()));
+    std::vector<Prefix> slice;
+    while (rows->take(kLinesASlice, slice)) {
+      take_hosts(slice, addresses);
+      co_await asio::post(bulk_->executor(), asio::use_awaitable);
+    }
+    take_hosts(slice, addresses);
+    co_return addresses;
+  }
+
+  static void take_hosts(std::vector<Prefix>& slice, std::vector<IpAddress>& addresses) {
+    for (const Prefix& prefix : slice) {
+      if (prefix.is_host()) addresses.push_back(prefix.address());
+    }
+    slice.clear();
+  }
+
   asio::awaitable<Result<Sessions>> ask_sessions() {
     const std::string command = "show protocols";
     Result<BirdReply> reply = co_await connection_->ask(command);
@@ -135,6 +187,7 @@ class BirdClient::Conversation {
   }
 
   std::shared_ptr<BirdConnection> connection_;
+  std::shared_ptr<BirdConnection> bulk_;
   std::string problem_;
 };
 
@@ -149,6 +202,10 @@ asio::awaitable<Result<BirdSnapshot>> BirdClient::look() {
 
 asio::awaitable<Result<std::vector<std::string>>> BirdClient::exported_by(IpAddress address) {
   return Conversation::exported_by(conversation_, address);
+}
+
+asio::awaitable<Result<std::vector<IpAddress>>> BirdClient::exported(std::string session) {
+  return Conversation::exported(conversation_, std::move(session));
 }
 
 const std::string& BirdClient::problem() const { return conversation_->problem(); }

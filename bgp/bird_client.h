@@ -40,6 +40,8 @@ struct BirdOptions {
   // For connecting, for the greeting and for each answer: a stopped BIRD takes connections and
   // never says a word.
   std::chrono::milliseconds timeout{2000};
+  // For the answer to exported(), which may be of 10 MiB.
+  std::chrono::milliseconds bulk_timeout{10000};
   // After a failure nothing is tried for so long, doubling, with jitter. A connection that BIRD
   // closed (its restart) is made anew at once.
   std::chrono::milliseconds retry_min{100};
@@ -47,7 +49,8 @@ struct BirdOptions {
 };
 
 // Asks BIRD over its control socket; never changes it. One conversation, one command in flight; the
-// others wait their turn. Every failure is a sentence (kUnavailable, kTimeout, kNotPermitted,
+// others wait their turn; exported() has a conversation of its own, so that its long answers hold
+// up nobody. Every failure is a sentence (kUnavailable, kTimeout, kNotPermitted,
 // kLimit), and the next call tries again. On the executor's one thread. May be destroyed at any
 // time: calls under way then end with kUnavailable; cancelled calls leave no half answer behind.
 class BirdClient {
@@ -62,8 +65,12 @@ class BirdClient {
   // The established sessions to which the host prefix of `address` is exported at this moment.
   [[nodiscard]] boost::asio::awaitable<Result<std::vector<std::string>>> exported_by(
       IpAddress address);
+  // All addresses whose host prefix is exported to that session at this moment, in no order. None
+  // where it is down, or not there any more.
+  [[nodiscard]] boost::asio::awaitable<Result<std::vector<IpAddress>>> exported(
+      std::string session);
 
-  // What the last call found wrong, empty where nothing.
+  // What the last call, other than exported(), found wrong, empty where nothing.
   [[nodiscard]] const std::string& problem() const;
 
  private:

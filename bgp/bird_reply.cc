@@ -178,29 +178,42 @@ Result<std::vector<BirdProtocol>> parse_protocols(const BirdReply& reply) {
   return protocols;
 }
 
-Result<std::vector<Prefix>> parse_exported(const BirdReply& reply) {
+Result<ExportedRows> ExportedRows::in(const BirdReply& reply) {
   constexpr unsigned kNetworkNotFound = 8001;
-  constexpr unsigned kRow = 1007;
-  if (reply.code() == kNetworkNotFound) return std::vector<Prefix>();
-  if (!reply.ok()) {
-    const std::string_view words = reply.verdict();
-    // A session that is down: 2.x, and 3.x.
-    const bool down = words.starts_with("No valid tables") ||
-                      words.find("accepting exports") != std::string_view::npos;
-    if (down) return std::vector<Prefix>();
-    if (words.starts_with("syntax error")) {
-      return fail(ErrorCode::kNotFound, "BIRD does not know the session: {}", quotable(words));
-    }
-    return refused(reply);
+  const ExportedRows none{BirdReply::Lines({})};
+  if (reply.code() == kNetworkNotFound) return none;
+  if (reply.ok()) return ExportedRows(reply.lines());
+  const std::string_view words = reply.verdict();
+  // A session that is down: 2.x, and 3.x.
+  const bool down = words.starts_with("No valid tables") ||
+                    words.find("accepting exports") != std::string_view::npos;
+  if (down) return none;
+  if (words.starts_with("syntax error")) {
+    return fail(ErrorCode::kNotFound, "BIRD does not know the session: {}", quotable(words));
   }
-  std::vector<Prefix> prefixes;
-  BirdReply::Lines lines = reply.lines();
-  while (const auto line = lines.next()) {
+  return refused(reply);
+}
+
+bool ExportedRows::take(std::size_t lines, std::vector<Prefix>& into) {
+  constexpr unsigned kRow = 1007;
+  for (; lines > 0; --lines) {
+    const auto line = lines_.next();
+    if (!line) return false;
     if (line->code != kRow) continue;
     std::string_view text = line->text;
     const std::string_view word = take_word(text);
     if (word.find('/') == std::string_view::npos) continue;
-    if (auto prefix = Prefix::parse(word)) prefixes.push_back(*prefix);
+    if (auto prefix = Prefix::parse(word)) into.push_back(*prefix);
+  }
+  return true;
+}
+
+Result<std::vector<Prefix>> parse_exported(const BirdReply& reply) {
+  constexpr std::size_t kSlice = 1000;
+  Result<ExportedRows> rows = ExportedRows::in(reply);
+  if (!rows) return fail(std::move(rows).error());
+  std::vector<Prefix> prefixes;
+  while (rows->take(kSlice, prefixes)) {
   }
   return prefixes;
 }

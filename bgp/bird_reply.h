@@ -98,6 +98,19 @@ struct BirdProtocol {
 // such route or the session is down. kNotFound where BIRD does not know the session.
 [[nodiscard]] Result<std::vector<Prefix>> parse_exported(const BirdReply& reply);
 
+// The same in slices, for answers of 100,000 prefixes. The reply must outlive it.
+class ExportedRows {
+ public:
+  [[nodiscard]] static Result<ExportedRows> in(const BirdReply& reply);
+  // Appends what the next `lines` lines hold. False at the end of the reply.
+  [[nodiscard]] bool take(std::size_t lines, std::vector<Prefix>& into);
+
+ private:
+  explicit ExportedRows(BirdReply::Lines lines) : lines_(lines) {}
+
+  BirdReply::Lines lines_;
+};
+
 // Foreign text made fit for a sentence: at most 80 characters, the unprintable ones as '?'.
 [[nodiscard]] std::string quotable(std::string_view text);
 

@@ -29,6 +29,13 @@ StatusReport Daemon::status() {
   report.started = started_;
   report.counts = reconciler_->standings().counts();
   report.counts[static_cast<std::size_t>(State::kConflict)] = reconciler_->bindings().losers();
+  if (announcements_) {
+    // An address the kernel refused to change may still be announced: never more than are routed.
+    std::size_t& routed = report.counts[static_cast<std::size_t>(State::kRouted)];
+    const std::size_t announced = std::min(routed, announcements_->announced());
+    routed -= announced;
+    report.counts[static_cast<std::size_t>(State::kAnnounced)] += announced;
+  }
   report.sources = {api_->report(), files_->report()};
   report.bird.enabled = bird_ != nullptr;
   if (bird_watch_) report.bird = to_report(bird_watch_->snapshot());
@@ -94,7 +101,11 @@ std::vector<FloatingIpReport> Daemon::rows(const IpAddress& floating) {
       first.sessions.push_back(each.name);
     }
     first.announced = announcements_->last(floating);
-    if (first.state == State::kRouted && !first.announced.empty()) first.state = State::kAnnounced;
+    if (first.state == State::kRouted && !first.announced.empty()) {
+      first.state = State::kAnnounced;
+    } else if (first.state == State::kRouted && first.reason.empty()) {
+      first.reason = announcements_->why_not();
+    }
   }
   rows.push_back(std::move(first));
   for (const Claim& loser : claims.subspan(claims.empty() ? 0 : 1)) {
@@ -110,23 +121,12 @@ std::vector<FloatingIpReport> Daemon::rows(const IpAddress& floating) {
 }
 
 boost::asio::awaitable<std::vector<FloatingIpReport>> Daemon::inspect(IpAddress floating) {
-  const bool routed = reconciler_->routes().find(floating) != nullptr;
-  Error unanswered(ErrorCode::kInternal, "");
-  if (routed && announcements_) {
+  if (announcements_ && is_routed(floating)) {
+    // Where it fails, the row says why.
     const Result<std::vector<std::string>> asked = co_await announcements_->ask(floating);
-    if (!asked) unanswered = asked.error();
+    static_cast<void>(asked);
   }
-  std::vector<FloatingIpReport> found = rows(floating);
-  if (!found.empty() && routed && found.front().reason.empty()) {
-    FloatingIpReport& first = found.front();
-    if (!unanswered.message().empty()) {
-      first.reason = "BIRD: " + unanswered.message();
-    } else if (announcements_ && first.announced.empty()) {
-      first.reason = established().empty() ? "no BGP session is established"
-                                           : "no BGP session has it exported";
-    }
-  }
-  co_return found;
+  co_return rows(floating);
 }
 
 boost::asio::awaitable<tl::expected<void, ChangeFailure>> Daemon::change(ChangeRequest request) {

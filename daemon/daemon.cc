@@ -83,6 +83,7 @@ Outcome Daemon::open_kernel() {
       nat::NatMonitor::open(context_.get_executor(), config_.nat.table, nat_ports, *reconciler_);
   if (!nat_monitor) return fail(std::move(nat_monitor).error());
   nat_monitor_ = std::move(*nat_monitor);
+  reconciler_->set_nat_events(nat_monitor_.get());
   return reconciler_->start();
 }
 
@@ -107,7 +108,11 @@ void Daemon::open_bird() {
   options.path = config_.bird.socket;
   options.timeout = config_.bird.timeout;
   bird_ = std::make_unique<bgp::BirdClient>(context_.get_executor(), options);
-  announcements_ = std::make_unique<Announcements>(context_.get_executor(), *bird_, events_);
+  OurRoutes ours;
+  ours.routed = [this](const IpAddress& floating) { return is_routed(floating); };
+  ours.count = [this] { return reconciler_->routes().size(); };
+  announcements_ =
+      std::make_unique<Announcements>(context_.get_executor(), *bird_, events_, std::move(ours));
   announcements_->on_released(
       [this](const IpAddress& floating) { reconciler_->release(floating); });
   reconciler_->on_unrouted([this](const IpAddress& floating) {
@@ -123,7 +128,11 @@ void Daemon::spawn_tasks() {
   tasks_.spawn("reconciler", reconciler_->run());
   tasks_.spawn("connection flush", reconciler_->run_flushes());
   tasks_.spawn("api", api_->run());
-  if (announcements_) tasks_.spawn("announcements", announcements_->run());
+  if (announcements_) {
+    tasks_.spawn("announcements", announcements_->run_refreshes());
+    tasks_.spawn("withdrawals", announcements_->run_withdrawals());
+    tasks_.spawn("routes to announce", tell_announcements());
+  }
   tasks_.spawn("service manager", tell_service_manager());
   network_monitor_->start();
   nat_monitor_->start();
@@ -137,6 +146,7 @@ void Daemon::stop() {
   bird_watch_.reset();
   files_.reset();
   network_monitor_.reset();
+  reconciler_->set_nat_events(nullptr);
   nat_monitor_.reset();
   tasks_.cancel();
 }
@@ -155,6 +165,26 @@ boost::asio::awaitable<void> Daemon::tell_service_manager() {
     notify_service("WATCHDOG=1");
     timer.expires_after(*interval);
     co_await timer.async_wait(boost::asio::use_awaitable);
+  }
+}
+
+bool Daemon::is_routed(const IpAddress& floating) const {
+  const Standing* standing = reconciler_->standings().find(floating);
+  return standing != nullptr && standing->state == State::kRouted;
+}
+
+// After each pass that wrote routes; also after the first, which may have adopted them.
+boost::asio::awaitable<void> Daemon::tell_announcements() {
+  std::uint64_t written = 0;
+  std::size_t routed = 0;
+  for (;;) {
+    co_await reconciler_->passed().wait();
+    const std::size_t now =
+        reconciler_->standings().counts()[static_cast<std::size_t>(State::kRouted)];
+    if (reconciler_->counters().route_changes == written && now == routed) continue;
+    written = reconciler_->counters().route_changes;
+    routed = now;
+    announcements_->routes_changed();
   }
 }
 

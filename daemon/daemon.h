@@ -59,6 +59,8 @@ class Daemon final : public Service {
   void open_bird();
   void spawn_tasks();
   boost::asio::awaitable<void> tell_service_manager();
+  boost::asio::awaitable<void> tell_announcements();
+  [[nodiscard]] bool is_routed(const IpAddress& floating) const;
   [[nodiscard]] ReconcileRules rules_of(const Config& config) const;
   [[nodiscard]] FilesOptions files_of(const Config& config) const;
   [[nodiscard]] std::vector<std::string> established() const;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <list>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -62,12 +63,13 @@ class FakeConversation {
   int fd_;
 };
 
-// Listens like BIRD and behaves as the script says, one connection after the other, on a thread.
+// Listens like BIRD and behaves as the script says, each connection on a thread of its own.
 class FakeBird {
  public:
   using Script = std::function<void(const FakeConversation&)>;
 
-  FakeBird(std::filesystem::path path, Script script) : path_(std::move(path)) {
+  FakeBird(std::filesystem::path path, Script script)
+      : path_(std::move(path)), script_(std::move(script)) {
     std::filesystem::remove(path_);
     listening_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_un address{};
@@ -77,7 +79,7 @@ class FakeBird {
         ::listen(listening_, 8) != 0) {
       std::abort();
     }
-    thread_ = std::thread([this, script = std::move(script)] { serve(script); });
+    thread_ = std::thread([this] { serve(script_); });
   }
   // Ends like a killed BIRD: the connection breaks, the socket's file stays.
   ~FakeBird() {
@@ -85,9 +87,10 @@ class FakeBird {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
       ::shutdown(listening_, SHUT_RDWR);
-      if (open_ >= 0) ::shutdown(open_, SHUT_RDWR);
+      for (const int fd : open_) ::shutdown(fd, SHUT_RDWR);
     }
     thread_.join();
+    for (std::thread& conversation : conversations_) conversation.join();
     ::close(listening_);
   }
   FakeBird(const FakeBird&) = delete;
@@ -99,26 +102,32 @@ class FakeBird {
   void serve(const Script& script) {
     for (;;) {
       const int fd = ::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC);
-      {
-        const std::lock_guard lock(mutex_);
-        open_ = fd;
-        if (stopping_ || fd < 0) break;
-      }
-      ++connections_;
-      script(FakeConversation(fd));
       const std::lock_guard lock(mutex_);
-      ::close(fd);
-      open_ = -1;
+      if (stopping_ || fd < 0) {
+        if (fd >= 0) ::close(fd);
+        break;
+      }
+      open_.push_back(fd);
+      ++connections_;
+      conversations_.emplace_back([this, &script, fd] { converse(script, fd); });
     }
-    if (open_ >= 0) ::close(open_);
+  }
+
+  void converse(const Script& script, int fd) {
+    script(FakeConversation(fd));
+    const std::lock_guard lock(mutex_);
+    std::erase(open_, fd);
+    ::close(fd);
   }
 
   std::filesystem::path path_;
   int listening_ = -1;
   std::mutex mutex_;
-  int open_ = -1;
+  std::vector<int> open_;
   bool stopping_ = false;
   std::atomic<int> connections_{0};
+  Script script_;
+  std::list<std::thread> conversations_;
   std::thread thread_;
 };
 

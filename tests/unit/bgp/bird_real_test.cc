@@ -18,6 +18,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
+using testing::UnorderedElementsAre;
 
 bool can_make_namespaces() { return ::geteuid() == 0 && !output_of("command -v bird").empty(); }
 
@@ -125,6 +126,10 @@ TEST_P(ShippedConfiguration, LetsTheClientSeeWhatIsExportedAndWhatIsNot) {
     ASSERT_TRUE(names) << names.error().message();
     EXPECT_THAT(*names, ElementsAre("tor1")) << exported;
   }
+  const auto all = run(io, client.exported("tor1"));
+  ASSERT_TRUE(all) << all.error().message();
+  EXPECT_THAT(
+      *all, UnorderedElementsAre(*parse_address("172.16.1.1"), *parse_address("2001:db8:fee::1")));
   for (const char* other : {"172.16.1.77", "2001:db8:fee::77"}) {
     const auto names = run(io, client.exported_by(*parse_address(other)));
     ASSERT_TRUE(names) << names.error().message();
@@ -134,6 +139,11 @@ TEST_P(ShippedConfiguration, LetsTheClientSeeWhatIsExportedAndWhatIsNot) {
   const auto names = run(io, client.exported_by(*parse_address("172.16.1.1")));
   ASSERT_TRUE(names) << names.error().message();
   EXPECT_THAT(*names, IsEmpty());
+  for (const char* down_or_absent : {"tor1", "nobody"}) {
+    const auto none = run(io, client.exported(down_or_absent));
+    ASSERT_TRUE(none) << none.error().message();
+    EXPECT_THAT(*none, IsEmpty());
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(RealBird, ShippedConfiguration,
