@@ -11,6 +11,7 @@
 
 #include "daemon/config.h"
 #include "daemon/daemon.h"
+#include "daemon/flush.h"
 #include "daemon/log.h"
 
 namespace fipd {
@@ -58,9 +59,14 @@ int main_with(int argc, char** argv) {
   CLI::App app{"fipd carries floating IPs on compute hosts, beside the BIRD routing daemon."};
   std::string file = "/etc/fipd/fipd.toml";
   bool check = false;
+  bool flush = false;
   app.add_option("--config", file, "The configuration file; conf.d/*.toml beside it is read too")
       ->capture_default_str();
   app.add_flag("--check", check, "Only read the configuration, say what is wrong with it, and end");
+  app.add_flag(
+      "--flush", flush,
+      "Take fipd's nftables table and routes out of the kernel, and end. For a host that is "
+      "given up: all its floating IPs stop. Not while fipd runs");
   app.set_version_flag("--version", std::string("fipd ") + FIPD_VERSION);
   CLI11_PARSE(app, argc, argv);
 
@@ -72,6 +78,11 @@ int main_with(int argc, char** argv) {
   if (check) {
     std::cout << file << ": ok\n";
     return 0;
+  }
+  if (flush) {
+    const auto flushed = flush_kernel(*config);
+    if (!flushed) std::cerr << flushed.error().message() << "\n";
+    return flushed ? 0 : kStartFailed;
   }
   start_logging(config->log.level);
   return run(*config, file);

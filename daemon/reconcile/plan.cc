@@ -11,15 +11,19 @@ void Planner::map(Map map, const IpAddress& key, const std::optional<IpAddress>&
   nat_.set(map, key, value);
 }
 
+void Planner::touch_fixed(const IpAddress& fixed) {
+  if (touched_once_.insert(fixed).second) touched_.push_back(fixed);
+}
+
 void Planner::keep(const IpAddress& floating, const IpAddress& fixed,
                    const std::optional<bgp::HostRoute>& wanted) {
   const auto before = nat_.find(Map::kFixedByFloating, floating);
   if (before && *before != fixed) {
     plan_.gone.push_back({floating, *before});
-    touched_.push_back(*before);
+    touch_fixed(*before);
   }
   map(Map::kFixedByFloating, floating, fixed);
-  touched_.push_back(fixed);
+  touch_fixed(fixed);
   route(floating, wanted);
 }
 
@@ -28,7 +32,7 @@ void Planner::withdraw(const IpAddress& floating) { route(floating, std::nullopt
 void Planner::forget(const IpAddress& floating) {
   if (const auto before = nat_.find(Map::kFixedByFloating, floating)) {
     plan_.gone.push_back({floating, *before});
-    touched_.push_back(*before);
+    touch_fixed(*before);
   }
   map(Map::kFixedByFloating, floating, std::nullopt);
   route(floating, std::nullopt);
@@ -91,6 +95,7 @@ bool Planner::compare_sources(const Bindings& bindings, nat::SnatMode mode, std:
     map(in_use, fixed, source_of(fixed, bindings, in_use));
     map(unused, fixed, std::nullopt);
   }
+  if (touched_.empty()) touched_once_.clear();
   return !touched_.empty();
 }
 

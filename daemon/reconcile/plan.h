@@ -45,7 +45,7 @@ class Planner {
   // before the plan is carried out. At most `limit` of them; true: there are more.
   [[nodiscard]] bool compare_sources(const Bindings& bindings, nat::SnatMode mode,
                                      std::size_t limit);
-  void touch_fixed(const IpAddress& fixed) { touched_.push_back(fixed); }
+  void touch_fixed(const IpAddress& fixed);
 
  private:
   void map(nat::Map map, const IpAddress& key, const std::optional<IpAddress>& value);
@@ -56,7 +56,9 @@ class Planner {
   Plan& plan_;
   KnownNat& nat_;
   KnownRoutes& routes_;
-  std::vector<IpAddress> touched_;  // one that stands here twice finds nothing the second time
+  // Each once: fifty thousand floating IPs may share one fixed IP.
+  std::vector<IpAddress> touched_;
+  AddressHashSet touched_once_;
 };
 
 }  // namespace fipd

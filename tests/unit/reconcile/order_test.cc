@@ -99,6 +99,19 @@ TEST_F(Order, ABurstIsOneTransactionAndTenThousandInABatchAreToo) {
   EXPECT_EQ(routes_.routes().size(), 10512u);
 }
 
+TEST_F(Order, ThousandsOfFloatingIpsOfOneInstanceAreNotComparedEachWithEach) {
+  start();
+  reconciler_->begin_batch();
+  for (int i = 0; i < 20000; ++i) {
+    reconciler_->put(claim(fmt::format("172.16.{}.{}", i / 250, i % 250), "10.65.0.13"));
+  }
+  reconciler_->end_batch();
+  settle();  // 4 * 10^8 look-ups would not be done in its time
+  EXPECT_EQ(nat_.elements.size(), 20001u);
+  EXPECT_EQ((nat_.elements[{nat::Map::kFloatingByFixed, address("10.65.0.13")}]),
+            address("172.16.0.0"));
+}
+
 TEST_F(Order, AnAddressWithoutAnInterfaceIsTranslatedAndWaits) {
   start();
   (void)effects();
