@@ -1,0 +1,12 @@
+#!/bin/bash
+# The figures of fipd, each beside the raw limit measured in the same run. As root, from anywhere;
+# needs the release build (tests/run.sh or cmake --preset release). Figures of a shared machine move:
+# compare the ratios.
+set -eu
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+build=${FIPD_BUILD:-$root/build/release}
+cmake --build "$build" --target fipd fipctl bench_association bench_raw_load >/dev/null
+echo "== one association"
+"$build/tests/bench/bench_association"
+echo "== cold load"
+"$root/tests/bench/cold_load.py" "$build"
