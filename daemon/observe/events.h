@@ -15,8 +15,9 @@ namespace fipd {
 // Something happened that an operator may want to see: one line of `fipctl monitor`.
 struct Event {
   std::chrono::system_clock::time_point time;
-  std::string
-      kind;  // bound changed removed waiting routed failed conflict repaired held source bird
+  // bound changed removed waiting routed announced withdrawn failed conflict repaired held source
+  // bird
+  std::string kind;
   std::optional<IpAddress> floating;
   std::string text;  // a sentence
 };

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <set>
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -52,7 +53,12 @@ class World {
     if (command == "show status") return "1000-BIRD 2.0.12\n0013 Daemon is up and running\n";
     if (command == "show protocols")
       return "1002-tor1 BGP --- up 20:36:56.027 Established\n0000 \n";
-    if (command != "show route exported 'tor1'") return "8001 Network not found\n";
+    const std::string bulk = "show route exported 'tor1'";
+    if (command.starts_with(bulk + " ")) {
+      const std::string row = command.substr(bulk.size()) + " unicast [k 1] * (200)\n";
+      const bool there = rows_.find(row) != std::string::npos;
+      return there ? "1007-Table fip4:\n" + row + "0000 \n" : "8001 Network not found\n";
+    }
     ++bulk_questions_;
     return "1007-Table fip4:\n" + rows_ + "0000 \n";
   }
@@ -192,6 +198,36 @@ TEST_F(AnnouncementsTest, AsksOnceForManyChangesAndPausesInACrowd) {
   }
   EXPECT_EQ(world_.bulk_questions(), before);
   EXPECT_TRUE(wait_until([&] { return world_.bulk_questions() == before + 1; }));
+}
+
+TEST_F(AnnouncementsTest, LosesWhatASessionHadAtOnceAndNotWithTheNextRefresh) {
+  times_.crowd = 0;
+  times_.crowd_pause = std::chrono::seconds(30);
+  world_.export_first(3);
+  bind_first(3);
+  start();
+  ASSERT_TRUE(wait_announced(3));
+  world_.be_silent(true);
+  EXPECT_TRUE(wait_announced(0));
+}
+
+TEST_F(AnnouncementsTest, RemembersTheAnswerToOneQuestion) {
+  times_.settle = std::chrono::seconds(30);
+  world_.export_first(1);
+  bind_first(2);
+  start();
+  int answers = 0;
+  const auto done = [&](std::exception_ptr, const Result<std::vector<std::string>>& sessions) {
+    if (sessions) ++answers;
+  };
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    asio::co_spawn(io_, announcements_->ask(numbered(i)), done);
+  }
+  ASSERT_TRUE(wait_until([&] { return answers == 2; }));
+  EXPECT_THAT(announcements_->last(numbered(0)), ElementsAre("tor1"));
+  EXPECT_THAT(announcements_->last(numbered(1)), IsEmpty());
+  EXPECT_EQ(announcements_->announced(), 1U);
+  EXPECT_EQ(world_.bulk_questions(), 0);
 }
 
 TEST_F(AnnouncementsTest, ForgetsAnAddressAtOnce) {

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
-#include <map>
 #include <optional>
 #include <utility>
 
@@ -18,7 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "bgp/bird_watch.h"
-#include "tests/unit/bgp/bird_fake.h"
+#include "tests/unit/bgp/bird_client_fixture.h"
 
 namespace fipd::bgp {
 namespace {
@@ -29,82 +28,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-constexpr const char* kGreeting = "0001 BIRD 2.0.12 ready.\n";
-constexpr const char* kStatus =
-    "1000-BIRD 2.0.12\n1011-Router ID is 10.99.0.1\n0013 Daemon is up and running\n";
-constexpr const char* kProtocols =
-    "2002-Name       Proto      Table      State  Since         Info\n"
-    "1002-device1    Device     ---        up     2026-11-22 20:36:55.229  \n"
-    " fipd_kernel4 Kernel     fip4       up     2026-11-22 20:36:55.229  \n"
-    " tor1       BGP        ---        up     2026-11-22 20:36:56.027  Established   \n"
-    " tor2       BGP        ---        start  2026-11-22 20:36:56.027  Active  \n"
-    " tor-3.a    BGP        ---        up     2026-11-22 20:36:57.027  Established   \n"
-    "0000 \n";
-
-// Answers like the BIRD of these constants; what `other` knows comes first.
-FakeBird::Script like_bird(std::map<std::string, std::string> other = {}) {
-  return [other = std::move(other)](const FakeConversation& peer) {
-    std::map<std::string, std::string> answers = {{"show status", kStatus},
-                                                  {"show protocols", kProtocols}};
-    for (const auto& [command, answer] : other) answers[command] = answer;
-    if (!peer.say(kGreeting)) return;
-    while (const auto command = peer.hear()) {
-      const auto known = answers.find(*command);
-      const std::string unknown = "9001 syntax error, unexpected " + *command + "\n";
-      const std::string& answer = known == answers.end() ? unknown : known->second;
-      if (!peer.say(answer)) return;
-    }
-  };
-}
-
-template <typename T>
-void take_into(std::optional<T>& place, std::exception_ptr error, T value) {
-  if (error) std::rethrow_exception(error);
-  place.emplace(std::move(value));
-}
-
-class BirdClientTest : public testing::Test {
- protected:
-  BirdOptions options() const {
-    BirdOptions options;
-    options.path = folder_.path() / "bird.ctl";
-    options.timeout = milliseconds(200);
-    options.retry_min = milliseconds(20);
-    options.retry_max = milliseconds(80);
-    return options;
-  }
-
-  template <typename T>
-  std::optional<T> run(asio::awaitable<T> question) {
-    std::optional<T> result;
-    const auto done = [&result](std::exception_ptr error, T value) {
-      take_into(result, error, std::move(value));
-    };
-    asio::co_spawn(io_, std::move(question), done);
-    io_.restart();
-    io_.run_for(std::chrono::seconds(20));
-    return result;
-  }
-
-  Result<BirdSnapshot> look(BirdClient& client) {
-    return run(client.look()).value_or(fail(ErrorCode::kInternal, "look() never came back"));
-  }
-
-  // What the first look() at a BIRD of this script comes to.
-  Result<BirdSnapshot> look_at(FakeBird::Script script) {
-    FakeBird bird(options().path, std::move(script));
-    BirdClient client(io_.get_executor(), options());
-    Result<BirdSnapshot> seen = look(client);
-    EXPECT_EQ(client.problem(), seen ? seen->problem : seen.error().message());
-    return seen;
-  }
-
-  void wait_out_the_pause() { std::this_thread::sleep_for(options().retry_max); }
-
-  TemporaryFolder folder_;
-  asio::io_context io_{1};
-};
 
 TEST_F(BirdClientTest, ReportsVersionAndBgpSessionsOnly) {
   const auto seen = look_at(like_bird());
@@ -139,100 +62,6 @@ TEST_F(BirdClientTest, TakesASessionThatWentDownOrAwayBetweenForOneThatHasNothin
   const auto names = run(client.exported_by(*parse_address("2001:db8::3")));
   ASSERT_TRUE(names && *names) << names->error().message();
   EXPECT_THAT(**names, IsEmpty());
-}
-
-TEST_F(BirdClientTest, GivesAllHostPrefixesThatASessionWasToldOfInBothFamilies) {
-  FakeBird bird(options().path,
-                like_bird({{"show route exported 'tor1'",
-                            "1007-Table fip4:\n 172.16.1.3/32 unicast [k 1] * (200)\n \tdev tap1\n"
-                            " 172.16.1.4/32 unicast [k 1] * (200)\n 10.0.0.0/8 unicast [k 1]\n"
-                            " Table fip6:\n 2001:db8::3/128 unicast [k 1] * (200)\n"
-                            " 2001:db8::/32 unicast [k 1] * (200)\n0000 \n"}}));
-  BirdClient client(io_.get_executor(), options());
-  const auto all = run(client.exported("tor1"));
-  ASSERT_TRUE(all && *all) << all->error().message();
-  EXPECT_THAT(**all, ElementsAre(*parse_address("172.16.1.3"), *parse_address("172.16.1.4"),
-                                 *parse_address("2001:db8::3")));
-  const auto none = run(client.exported("gone"));
-  ASSERT_TRUE(none && *none) << none->error().message();
-  EXPECT_THAT(**none, IsEmpty());
-}
-
-TEST_F(BirdClientTest, PutsNoStrangeNameIntoACommand) {
-  FakeBird bird(options().path, like_bird());
-  BirdClient client(io_.get_executor(), options());
-  const auto all = run(client.exported("tor1' all"));
-  ASSERT_TRUE(all);
-  ASSERT_FALSE(*all);
-  EXPECT_EQ(all->error().code(), ErrorCode::kBadInput);
-  EXPECT_EQ(bird.connections(), 0);
-}
-
-// "show route exported" of so many addresses, as BIRD 2 words it.
-std::string many_routes(std::uint32_t count) {
-  std::string answer = "1007-Table fip4:\n";
-  for (std::uint32_t i = 0; i < count; ++i) {
-    answer += fmt::format(" {}/32 unicast [k 2026-11-22 20:37:26.785] * (200)\n \tdev tap1\n",
-                          asio::ip::address_v4(0x64400000U + i).to_string());
-  }
-  return answer + "0000 \n";
-}
-
-TEST_F(BirdClientTest, TakesAHundredThousandRoutesWithoutHoldingUpTheEventLoop) {
-  FakeBird bird(options().path, like_bird({{"show route exported 'tor1'", many_routes(100000)}}));
-  BirdClient client(io_.get_executor(), options());
-  std::chrono::steady_clock::duration longest{};
-  std::size_t taken = 0;
-  const auto done = [&taken](std::exception_ptr, const Result<std::vector<IpAddress>>& all) {
-    if (all) taken = all->size();
-  };
-  asio::co_spawn(io_, client.exported("tor1"), done);
-  for (;;) {
-    const auto before = std::chrono::steady_clock::now();
-    if (io_.poll_one() > 0) {
-      longest = std::max(longest, std::chrono::steady_clock::now() - before);
-    } else if (io_.stopped()) {
-      break;
-    } else {
-      std::this_thread::yield();
-    }
-  }
-  EXPECT_EQ(taken, 100000U);
-  // Ten times as much as is promised, for sanitizers and busy machines; in one go it takes more.
-  EXPECT_LT(longest, milliseconds(100));
-  RecordProperty("longest_us", static_cast<int>(longest / std::chrono::microseconds(1)));
-}
-
-TEST_F(BirdClientTest, AnswersOthersWhileABulkAnswerIsAwaitedInVain) {
-  FakeBird bird(options().path, [](const FakeConversation& peer) {
-    peer.say(kGreeting);
-    while (const auto command = peer.hear()) {
-      if (command->starts_with("show route exported")) continue;  // never
-      peer.say(*command == "show status" ? kStatus : kProtocols);
-    }
-  });
-  BirdOptions slow = options();
-  slow.bulk_timeout = milliseconds(400);
-  BirdClient client(io_.get_executor(), slow);
-  std::optional<Error> failed;
-  const auto done = [&failed](std::exception_ptr, const Result<std::vector<IpAddress>>& all) {
-    if (!all) failed = all.error();
-  };
-  asio::co_spawn(io_, client.exported("tor1"), done);
-  io_.run_for(milliseconds(50));
-  std::optional<Result<BirdSnapshot>> seen;
-  const auto looked = [&seen](std::exception_ptr, Result<BirdSnapshot> snapshot) {
-    seen.emplace(std::move(snapshot));
-  };
-  io_.restart();
-  asio::co_spawn(io_, client.look(), looked);
-  io_.run_for(milliseconds(150));
-  ASSERT_TRUE(seen && *seen);
-  EXPECT_FALSE(failed) << failed->message();
-  io_.run_for(milliseconds(600));
-  ASSERT_TRUE(failed);
-  EXPECT_EQ(failed->code(), ErrorCode::kTimeout);
-  EXPECT_EQ(client.problem(), "");
 }
 
 TEST_F(BirdClientTest, LeavesOutASessionWhoseNameItWouldNotPutIntoACommandAndSaysSo) {
