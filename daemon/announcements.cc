@@ -182,6 +182,7 @@ void Announcements::bird_changed(const bgp::BirdSnapshot& snapshot) {
     const std::string after = since(now, name);
     return !after.empty() && (before.empty() || before == after);
   });
+  all_established_ = now.size() == snapshot.sessions.size();
   established_ = std::move(now);
   connected_ = snapshot.connected;
   ++bird_changes_;
@@ -221,10 +222,11 @@ boost::asio::awaitable<void> Announcements::run_withdrawals() {
       const Result<std::vector<std::string>> sessions = co_await client_.exported_by(floating);
       const auto at = withdrawals_.find(floating);
       if (at == withdrawals_.end()) continue;
-      const bool unanswered = !sessions || Clock::now() >= at->second;
-      if (!unanswered && !sessions->empty()) continue;
+      // A peer whose session is down may keep our routes for its graceful restart time.
+      const bool unknown = !sessions || !all_established_ || Clock::now() >= at->second;
+      if (!unknown && !sessions->empty()) continue;
       withdrawals_.erase(at);
-      if (!unanswered && released_) released_(floating);
+      if (!unknown && released_) released_(floating);
     }
   }
 }

@@ -100,6 +100,7 @@ class Announcements final : public bgp::BirdObserver {
   Exports exports_;
   std::optional<Round> round_;
   AddressHashSet told_;  // what the last refresh saw: the next one's events are the difference
+  bool all_established_ = false;
   bool connected_ = false;
   std::vector<bgp::BirdSession> established_;
   std::uint64_t bird_changes_ = 0;

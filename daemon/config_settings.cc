@@ -106,7 +106,7 @@ std::vector<Setting> make_settings() {
       setting<&C::bird, &C::Bird::socket>("bird", "socket", kRestart, values::socket_path),
       setting<&C::bird, &C::Bird::timeout>("bird", "timeout", kRestart,
                                            duration(milliseconds(50), kMinute)),
-      setting<&C::bird, &C::Bird::interval>("bird", "interval", kRestart,
+      setting<&C::bird, &C::Bird::interval>("bird", "interval", kLive,
                                             duration(milliseconds(100), 10 * kMinute)),
       setting<&C::pools, &C::Pools::allowed>("pools", "allowed", kLive, values::pools),
       setting<&C::sources, &C::Sources::order>("sources", "order", kRestart, source_order),

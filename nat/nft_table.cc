@@ -135,18 +135,28 @@ Result<std::string> NftTable::ensure_ruleset(const RulesetOptions& options) {
   if (options.table != table_) {
     return fail(ErrorCode::kInternal, "this is table inet {}, not {}", table_, options.table);
   }
-  const TableDescription wanted = describe(options);
+  const bool known = read_back_ && read_back_->options == options;
+  const TableDescription wanted = known ? read_back_->description : describe(options);
   std::string found;
+  std::uint32_t generation_before = 0;
   for (unsigned writes = 0;; ++writes) {
     const auto actual = read_table(socket_, table_);
     if (!actual) return fail(actual.error());
     const std::string wrong = joined(differences(wanted, *actual));
     if (wrong.empty()) return found;
     if (found.empty()) found = wrong;
+    const auto generation_now = generation();
+    if (!generation_now) return fail(generation_now.error());
     if (writes == kWrites) {
-      return fail(ErrorCode::kKernel, "nft table inet {} does not become as it should be: {}",
-                  table_, wrong);
+      if (*generation_now != generation_before + 1) {
+        return fail(ErrorCode::kKernel, "nft table inet {} does not become as it should be: {}",
+                    table_, wrong);
+      }
+      // Nobody has written since we did: this is how this kernel reads our rules back.
+      read_back_ = ReadBack{options, *actual};
+      return found;
     }
+    generation_before = *generation_now;
     if (auto written = run(render(options, *actual)); !written) return fail(written.error());
   }
 }

@@ -3,12 +3,14 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "daemon/base/netlink_socket.h"
 #include "nat/element_message.h"
 #include "nat/nat_table.h"
+#include "nat/ruleset_state.h"
 
 struct nft_ctx;  // libnftables
 
@@ -55,7 +57,15 @@ class NftTable : public NatTable {
   [[nodiscard]] CommitFailure explain(std::span<const MappingChange> changes,
                                       const std::vector<Refusal>& refusals);
 
+  // How this kernel tells the rules of `options`, where that is not how we describe them: another
+  // kernel than those we were tested on must cost a needless write at the start, not the service.
+  struct ReadBack {
+    RulesetOptions options;
+    TableDescription description;
+  };
+
   std::string table_;
+  std::optional<ReadBack> read_back_;
   NetlinkSocket socket_;
   std::unique_ptr<nft_ctx, FreeContext> context_;
   std::uint32_t context_port_ = 0;  // 0: not found

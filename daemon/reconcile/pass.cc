@@ -122,7 +122,11 @@ void Reconciler::compare(const IpAddress& floating, Pass& pass) {
     pass.verdicts.back().standing = {State::kRefused, std::move(desired.refusal->text)};
     return;
   }
-  withdrawing_.erase(floating);
+  if (desired.route) {
+    withdrawing_.erase(floating);
+  } else if (routes_.find(floating) != nullptr) {
+    note_withdrawal(floating, pass.now);
+  }
   const bool unnamed = claim->binding.interface.empty();
   if (unnamed && !desired.route) {
     waiting_unnamed_.insert(floating);
@@ -145,13 +149,14 @@ void Reconciler::retire(const IpAddress& floating, Pass& pass) {
     verdict.standing.reason = "left by an earlier run; a source is not complete yet";
   } else if (routes_.find(floating) != nullptr) {
     pass.planner.withdraw(floating);
-    const Clock::time_point deadline = pass.now + rules_.linger;
-    withdrawing_[floating] = Withdrawal{deadline};
-    alarms_.set(deadline, floating);
+    note_withdrawal(floating, pass.now);
+    alarms_.set(withdrawing_[floating].deadline, floating);
     verdict.standing.reason = "route withdrawn; translated until the peers have let go";
     verdict.written = true;
   } else if (lingering != withdrawing_.end() && !lingering->second.released &&
              pass.now < lingering->second.deadline) {
+    // Its route may have gone earlier, with its interface; the peers need their time all the same.
+    alarms_.set(lingering->second.deadline, floating);
     verdict.standing.reason = "route withdrawn; translated until the peers have let go";
   } else {
     const std::size_t before = pass.plan.size();
@@ -160,6 +165,10 @@ void Reconciler::retire(const IpAddress& floating, Pass& pass) {
     verdict.written = pass.plan.size() != before;
   }
   pass.verdicts.push_back(std::move(verdict));
+}
+
+void Reconciler::note_withdrawal(const IpAddress& floating, Clock::time_point now) {
+  withdrawing_[floating] = Withdrawal{now + rules_.linger};
 }
 
 boost::asio::awaitable<bool> Reconciler::write(Pass& pass) {

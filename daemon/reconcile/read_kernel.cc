@@ -142,7 +142,9 @@ void Reconciler::read_interface(unsigned interface) {
       const bool still = present != nullptr &&
                          std::any_of(present->begin(), present->end(),
                                      [&](const auto& each) { return each.metric == entry.metric; });
-      if (!still) routes_.remove({destination, entry.metric, entry.interface});
+      if (still) continue;
+      routes_.remove({destination, entry.metric, entry.interface});
+      note_withdrawal(destination, Clock::now());
     }
     mark(destination);
   }

@@ -153,6 +153,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   boost::asio::awaitable<void> compare(Pass& pass);
   void compare(const IpAddress& floating, Pass& pass);
   void retire(const IpAddress& floating, Pass& pass);
+  void note_withdrawal(const IpAddress& floating, Clock::time_point now);
   boost::asio::awaitable<bool> write(Pass& pass);
   boost::asio::awaitable<bool> write_mappings(Pass& pass);
   boost::asio::awaitable<tl::expected<void, nat::CommitFailure>> commit_unheard(
@@ -191,6 +192,8 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   std::vector<unsigned> complete_;
   bool complete() const { return complete_.size() >= rules_.sources; }
 
+  // Whose route has gone, for whatever reason, and has not come back: how long peers may still
+  // send.
   boost::unordered_flat_map<IpAddress, Withdrawal, AddressHash> withdrawing_;
   boost::unordered_flat_map<IpAddress, Failure, AddressHash> failures_;
   std::function<void(const IpAddress&)> on_unrouted_;

@@ -34,6 +34,31 @@ TEST_F(Order, WithdrawsTheRouteThenLingersThenForgetsThenFlushes) {
               ElementsAre(nat::Translation{address("172.16.1.3"), address("10.65.0.13")}));
 }
 
+// Neutron's usual order: the tap goes, then the binding.
+TEST_F(Order, AnAddressWhoseTapWentJustBeforeItsBindingLingersToo) {
+  start();
+  put("172.16.1.3", "10.65.0.13");
+  routes_.lose_interface(7);
+  reconciler_->link_removed(7);
+  settle();
+  (void)effects();
+  remove("172.16.1.3");
+  EXPECT_THAT(effects(), IsEmpty());
+  EXPECT_EQ(state_of("172.16.1.3"), State::kWithdrawing);
+  run_out_linger();
+  EXPECT_THAT(effects(), ElementsAre("nat[-dnat 172.16.1.3, -snat 10.65.0.13]"));
+}
+
+TEST_F(Order, AnAddressThatLostItsRouteLongAgoGoesAtOnce) {
+  start();
+  put("172.16.1.3", "10.65.0.13");
+  put("172.16.1.3", "10.65.0.13", "tap9");
+  run_out_linger();
+  (void)effects();
+  remove("172.16.1.3");
+  EXPECT_THAT(effects(), ElementsAre("nat[-dnat 172.16.1.3, -snat 10.65.0.13]"));
+}
+
 TEST_F(Order, AReleasedAddressIsForgottenBeforeTheLingerTimeEnds) {
   rules_.linger = std::chrono::seconds(60);
   start();
