@@ -88,15 +88,14 @@ Outcome Daemon::open_kernel() {
 }
 
 Outcome Daemon::open_sources() {
-  auto store = Store::open(config_.store.path);
-  if (!store) return fail(std::move(store).error());
-  store_ = std::move(*store);
-  const ApiOptions options{rank_of(config_, "api"), config_.limits.floating_ips};
+  // Beside the control socket: a tmpfs, which neither fills up with the store nor turns read-only.
+  store_ = std::make_unique<StoreKeeper>(config_.store.path, config_.control.socket.parent_path());
   ApiView view{reconciler_->bindings(), reconciler_->host(),
                [this]() -> const DeriveRules& { return reconciler_->rules().derive; }};
-  api_ = std::make_unique<ApiSource>(context_.get_executor(), disk_, *store_, options,
-                                     std::move(view), *reconciler_);
+  api_ = std::make_unique<ApiSource>(context_.get_executor(), disk_, *store_, api_of(config_),
+                                     std::move(view), *reconciler_, events_);
   if (auto loaded = api_->load(); !loaded) return loaded;
+  for (const std::string& problem : api_->report().problems) spdlog::error("api: {}", problem);
   files_ = std::make_unique<FilesSource>(context_.get_executor(), parsing_, files_of(config_),
                                          *reconciler_, events_);
   return {};
@@ -201,6 +200,13 @@ ReconcileRules Daemon::rules_of(const Config& config) const {
   return rules;
 }
 
+ApiOptions Daemon::api_of(const Config& config) const {
+  ApiOptions options;
+  options.rank = rank_of(at_start_, "api");
+  options.most_floating_ips = config.limits.floating_ips;
+  return options;
+}
+
 FilesOptions Daemon::files_of(const Config& config) const {
   FilesOptions options;
   options.directory = at_start_.files.directory;
@@ -224,7 +230,7 @@ boost::asio::awaitable<Result<std::vector<std::string>>> Daemon::reload() {
   config_ = std::move(*next);
   spdlog::set_level(spdlog::level::from_str(config_.log.level));
   reconciler_->configure(rules_of(config_));
-  api_->configure(ApiOptions{rank_of(at_start_, "api"), config_.limits.floating_ips});
+  api_->configure(api_of(config_));
   files_->apply(files_of(config_));
   if (bird_watch_) bird_watch_->set_interval(config_.bird.interval);
   spdlog::info("configuration taken over{}{}", later.empty() ? "" : "; a restart is needed for ",

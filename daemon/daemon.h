@@ -21,7 +21,7 @@
 #include "daemon/reconcile/reconciler.h"
 #include "daemon/sources/api.h"
 #include "daemon/sources/files.h"
-#include "daemon/state/store.h"
+#include "daemon/state/store_keeper.h"
 #include "nat/kernel_connections.h"
 #include "nat/nat_monitor.h"
 #include "nat/nft_table.h"
@@ -62,6 +62,7 @@ class Daemon final : public Service {
   boost::asio::awaitable<void> tell_announcements();
   [[nodiscard]] bool is_routed(const IpAddress& floating) const;
   [[nodiscard]] ReconcileRules rules_of(const Config& config) const;
+  [[nodiscard]] ApiOptions api_of(const Config& config) const;
   [[nodiscard]] FilesOptions files_of(const Config& config) const;
   [[nodiscard]] std::vector<std::string> established() const;
   // Nothing: not yet. kKernel and the like: it never will.
@@ -82,7 +83,7 @@ class Daemon final : public Service {
   std::unique_ptr<bgp::KernelNetwork> network_;
   std::unique_ptr<nat::NftTable> nat_;
   std::unique_ptr<nat::KernelConnections> connections_;
-  std::unique_ptr<Store> store_;
+  std::unique_ptr<StoreKeeper> store_;
 
   std::unique_ptr<Reconciler> reconciler_;
   std::unique_ptr<bgp::NetworkMonitor> network_monitor_;

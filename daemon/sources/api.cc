@@ -18,14 +18,15 @@ ChangeFailure failure(ErrorCode code, std::string_view stable, const IpAddress& 
 
 }  // namespace
 
-ApiSource::ApiSource(boost::asio::any_io_executor executor, Background& disk, Store& store,
-                     ApiOptions options, ApiView view, ClaimSink& sink)
+ApiSource::ApiSource(boost::asio::any_io_executor executor, Background& disk, StoreKeeper& store,
+                     ApiOptions options, ApiView view, ClaimSink& sink, EventHub& events)
     : executor_(executor),
       disk_(disk),
       store_(store),
       options_(options),
       view_(std::move(view)),
       sink_(sink),
+      events_(events),
       arrived_(executor),
       answered_(executor) {}
 
@@ -40,15 +41,16 @@ Outcome ApiSource::load() {
   claims_ = bindings->size();
   sink_.set_complete(options_.rank);
   sink_.end_batch();
+  problem_ = store_.problem();
+  looked_ = Signal::Clock::now();
   return {};
 }
 
 boost::asio::awaitable<void> ApiSource::run() {
   for (;;) {
-    if (queue_.empty()) {
-      co_await arrived_.wait();
-      continue;
-    }
+    if (queue_.empty()) co_await arrived_.wait(next_look());
+    if (Signal::Clock::now() >= next_look()) co_await look_at_store();
+    if (queue_.empty()) continue;
     std::vector<std::shared_ptr<Pending>> group;
     while (!queue_.empty() && group.size() < kMostGrouped) {
       group.push_back(std::move(queue_.front()));
@@ -99,7 +101,7 @@ boost::asio::awaitable<void> ApiSource::serve(std::vector<std::shared_ptr<Pendin
     committed = co_await disk_.run(std::move(work));
   }
   if (committed) co_await hand_on(*changes);
-  problem_ = committed ? "" : committed.error().message();
+  if (!changes->empty()) note(committed);
   for (const auto& pending : group) {
     if (pending->answer) continue;
     if (committed) {
@@ -109,6 +111,87 @@ boost::asio::awaitable<void> ApiSource::serve(std::vector<std::shared_ptr<Pendin
       pending->answer = tl::unexpected<ChangeFailure>(std::move(refused));
     }
   }
+}
+
+Signal::Clock::time_point ApiSource::next_look() const {
+  if (problem_.empty()) return Signal::Clock::time_point::max();
+  return looked_ + (queue_.empty() ? options_.look : options_.look_for_change);
+}
+
+// Opening proves little: a full disk lets itself be opened. So a word is written, which also
+// carries what the store lacks.
+boost::asio::awaitable<void> ApiSource::look_at_store() {
+  auto reopen = [&store = store_] { return store.reopen(); };
+  auto found = co_await disk_.run(std::move(reopen));
+  Outcome written;
+  if (!found) {
+    written = fail(std::move(found).error());
+  } else {
+    std::vector<StoreChange> lacking;
+    if (*found) lacking = co_await compare(std::move(**found));
+    lacking.emplace_back(StoreMeta{"writable", "yes"});
+    auto write = [&store = store_, lacking = std::move(lacking)] {
+      Outcome done = store.commit(lacking);
+      // What it lacks is found again by the next look.
+      if (!done) store.close(done.error());
+      return done;
+    };
+    written = co_await disk_.run(std::move(write));
+  }
+  note(written);
+}
+
+// A store that was away must come back as it went. Where it does not (restored from a backup,
+// another disk mounted over it), no acknowledged binding is dropped: the newer revision wins, and
+// what only one side has stays. Returns what the store lacks.
+boost::asio::awaitable<std::vector<StoreChange>> ApiSource::compare(
+    std::vector<StoredBinding> found) {
+  AddressHashSet held;
+  std::vector<StoreChange> lacking;
+  std::size_t taken = 0;
+  std::size_t count = 0;
+  sink_.begin_batch();
+  for (StoredBinding& each : found) {
+    if (++count % kSlice == 0) co_await yield_now();
+    revision_ = std::max(revision_, each.revision);
+    held.insert(each.binding.floating);
+    const Claim* served = view_.bindings.claim(each.binding.floating, kApiOrigin);
+    if (served != nullptr && served->binding == each.binding && served->revision == each.revision) {
+      continue;
+    }
+    if (served != nullptr && served->revision > each.revision) {
+      lacking.emplace_back(StoredBinding{served->binding, served->revision});
+      continue;
+    }
+    if (served == nullptr) ++claims_;
+    ++taken;
+    sink_.put({std::move(each.binding), options_.rank, each.revision, std::string(kApiOrigin)});
+  }
+  sink_.end_batch();
+  const std::vector<IpAddress> floatings = view_.bindings.floatings();
+  for (const IpAddress& floating : floatings) {
+    if (++count % kSlice == 0) co_await yield_now();
+    const Claim* served = view_.bindings.claim(floating, kApiOrigin);
+    if (served == nullptr || held.contains(floating)) continue;
+    lacking.emplace_back(StoredBinding{served->binding, served->revision});
+  }
+  if (taken + lacking.size() > 0) {
+    events_.publish("source", std::nullopt,
+                    fmt::format("api: the store came back otherwise than it went: {} binding(s) "
+                                "taken from it, {} written to it",
+                                taken, lacking.size()));
+  }
+  co_return lacking;
+}
+
+void ApiSource::note(const Outcome& outcome) {
+  std::string problem = outcome ? "" : outcome.error().message();
+  if (problem.empty() != problem_.empty()) {
+    events_.publish("source", std::nullopt,
+                    problem.empty() ? "api: the store can be written again" : "api: " + problem);
+  }
+  problem_ = std::move(problem);
+  looked_ = Signal::Clock::now();
 }
 
 boost::asio::awaitable<void> ApiSource::hand_on(const std::vector<StoreChange>& changes) {
@@ -135,43 +218,42 @@ boost::asio::awaitable<ApiSource::Answer> ApiSource::judge(const ChangeRequest& 
     if (auto refused = judge_put(binding, request.replace, staged, own)) {
       co_return tl::unexpected<ChangeFailure>(std::move(*refused));
     }
-    own[binding.floating] = binding.fixed;
+    if (!bound_to(binding.floating, staged, own)) ++own.added;
+    own.bound[binding.floating] = binding.fixed;
+    own.fixed.insert(binding.fixed);
     if (++count % kSlice == 0) co_await yield_now();
   }
   for (const IpAddress& floating : request.remove) {
     if (auto refused = judge_removal(floating, request.must_exist, staged)) {
       co_return tl::unexpected<ChangeFailure>(std::move(*refused));
     }
-    own[floating] = std::nullopt;
+    if (bound_to(floating, staged, own)) --own.added;
+    own.bound[floating] = std::nullopt;
     if (++count % kSlice == 0) co_await yield_now();
   }
-  for (auto& [floating, fixed] : own) staged[floating] = fixed;
+  for (const auto& [floating, fixed] : own.bound) staged.bound[floating] = fixed;
+  staged.fixed.insert(own.fixed.begin(), own.fixed.end());
+  staged.added += own.added;
   co_return Answer();
 }
 
 std::optional<ChangeFailure> ApiSource::judge_put(const Binding& binding, bool replace,
                                                   const Staged& before, const Staged& own) {
   const IpAddress& floating = binding.floating;
-  const auto bound_to = [&](const IpAddress& address) -> std::optional<IpAddress> {
-    if (const auto at = own.find(address); at != own.end()) return at->second;
-    if (const auto at = before.find(address); at != before.end()) return at->second;
-    const Claim* claim = view_.bindings.winner(address);
-    if (claim == nullptr) return std::nullopt;
-    return claim->binding.fixed;
-  };
   const auto is_floating = [&](const IpAddress& address) {
-    return address == floating || bound_to(address).has_value();
+    return address == floating || bound_to(address, before, own).has_value();
   };
   if (const auto refusal = refusal_of(binding, view_.rules(), view_.host, is_floating)) {
     return failure(ErrorCode::kBadInput, refusal->code, floating, refusal->text);
   }
-  if (view_.bindings.with_fixed(floating) != nullptr) {
+  if (view_.bindings.with_fixed(floating) != nullptr || before.fixed.contains(floating) ||
+      own.fixed.contains(floating)) {
     return failure(ErrorCode::kBadInput, "floating_is_fixed", floating,
                    fmt::format("{} is the fixed IP of another floating IP", floating));
   }
-  const auto present = bound_to(floating);
-  if (!present &&
-      view_.bindings.size() + before.size() + own.size() >= options_.most_floating_ips) {
+  const auto present = bound_to(floating, before, own);
+  const auto count = static_cast<std::ptrdiff_t>(view_.bindings.size()) + before.added + own.added;
+  if (!present && count >= static_cast<std::ptrdiff_t>(options_.most_floating_ips)) {
     return failure(ErrorCode::kLimit, "too_many", floating,
                    fmt::format("there are {} floating IPs already: raise limits.floating_ips",
                                options_.most_floating_ips));
@@ -186,8 +268,8 @@ std::optional<ChangeFailure> ApiSource::judge_put(const Binding& binding, bool r
 
 std::optional<ChangeFailure> ApiSource::judge_removal(const IpAddress& floating, bool must_exist,
                                                       const Staged& staged) {
-  const auto at = staged.find(floating);
-  const bool ours = at != staged.end() ? at->second.has_value() : stored(floating);
+  const auto at = staged.bound.find(floating);
+  const bool ours = at != staged.bound.end() ? at->second.has_value() : stored(floating);
   if (ours || !must_exist) return std::nullopt;
   const Claim* other = view_.bindings.winner(floating);
   if (other != nullptr && other->origin != kApiOrigin) {
@@ -196,6 +278,15 @@ std::optional<ChangeFailure> ApiSource::judge_removal(const IpAddress& floating,
   }
   return failure(ErrorCode::kNotFound, "not_found", floating,
                  fmt::format("no floating IP {}", floating));
+}
+
+std::optional<IpAddress> ApiSource::bound_to(const IpAddress& floating, const Staged& before,
+                                             const Staged& own) const {
+  if (const auto at = own.bound.find(floating); at != own.bound.end()) return at->second;
+  if (const auto at = before.bound.find(floating); at != before.bound.end()) return at->second;
+  const Claim* claim = view_.bindings.winner(floating);
+  if (claim == nullptr) return std::nullopt;
+  return claim->binding.fixed;
 }
 
 bool ApiSource::stored(const IpAddress& floating) const {

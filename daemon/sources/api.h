@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -13,10 +14,12 @@
 #include "daemon/base/background.h"
 #include "daemon/base/signal.h"
 #include "daemon/control/service.h"
+#include "daemon/observe/events.h"
 #include "daemon/sources/claim_sink.h"
+#include "daemon/state/address_set.h"
 #include "daemon/state/bindings.h"
 #include "daemon/state/derive.h"
-#include "daemon/state/store.h"
+#include "daemon/state/store_keeper.h"
 
 namespace fipd {
 
@@ -25,6 +28,9 @@ inline constexpr std::string_view kApiOrigin = "api";
 struct ApiOptions {
   unsigned rank = 0;
   std::size_t most_floating_ips = 250000;
+  // Between looks at a store that cannot be written; the first where a change is asked for.
+  std::chrono::milliseconds look_for_change{1000};
+  std::chrono::milliseconds look{5000};
 };
 
 // What the requests of the control API are judged against.
@@ -36,11 +42,12 @@ struct ApiView {
 
 // The bindings that the control API was given, kept in the store. One coroutine judges, stores and
 // hands on: requests that arrive while the disk is busy share the next commit, and none of them can
-// slip past another's judgement. On the event loop's thread; the store's own work on `disk`.
+// slip past another's judgement. While the store cannot be written, what it held is served, changes
+// are refused, and report() says why. On the event loop's thread; the store's own work on `disk`.
 class ApiSource {
  public:
-  ApiSource(boost::asio::any_io_executor executor, Background& disk, Store& store,
-            ApiOptions options, ApiView view, ClaimSink& sink);
+  ApiSource(boost::asio::any_io_executor executor, Background& disk, StoreKeeper& store,
+            ApiOptions options, ApiView view, ClaimSink& sink, EventHub& events);
 
   // Hands on what the store holds. Before run().
   [[nodiscard]] Outcome load();
@@ -59,7 +66,11 @@ class ApiSource {
     std::optional<Answer> answer;
   };
   // What the requests judged so far, and not stored yet, make of an address: bound to, or removed.
-  using Staged = boost::unordered_flat_map<IpAddress, std::optional<IpAddress>, AddressHash>;
+  struct Staged {
+    boost::unordered_flat_map<IpAddress, std::optional<IpAddress>, AddressHash> bound;
+    AddressHashSet fixed;      // of those that are bound
+    std::ptrdiff_t added = 0;  // floating IPs more than before, or fewer
+  };
 
   boost::asio::awaitable<void> serve(std::vector<std::shared_ptr<Pending>> group);
   boost::asio::awaitable<Answer> judge(const ChangeRequest& request, Staged& staged);
@@ -67,23 +78,31 @@ class ApiSource {
                                                        const Staged& before, const Staged& own);
   [[nodiscard]] std::optional<ChangeFailure> judge_removal(const IpAddress& floating,
                                                            bool must_exist, const Staged& staged);
+  [[nodiscard]] std::optional<IpAddress> bound_to(const IpAddress& floating, const Staged& before,
+                                                  const Staged& own) const;
   boost::asio::awaitable<void> hand_on(const std::vector<StoreChange>& changes);
+  [[nodiscard]] Signal::Clock::time_point next_look() const;
+  boost::asio::awaitable<void> look_at_store();
+  boost::asio::awaitable<std::vector<StoreChange>> compare(std::vector<StoredBinding> found);
+  void note(const Outcome& outcome);
   [[nodiscard]] bool stored(const IpAddress& floating) const;
   boost::asio::awaitable<void> yield_now();
 
   boost::asio::any_io_executor executor_;
   Background& disk_;
-  Store& store_;
+  StoreKeeper& store_;
   ApiOptions options_;
   ApiView view_;
   ClaimSink& sink_;
+  EventHub& events_;
 
   std::deque<std::shared_ptr<Pending>> queue_;
   Signal arrived_;
   Signal answered_;
   std::uint64_t revision_ = 0;
   std::size_t claims_ = 0;
-  std::string problem_;
+  std::string problem_;  // empty: the store can be written
+  Signal::Clock::time_point looked_;
 };
 
 }  // namespace fipd

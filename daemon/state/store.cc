@@ -9,6 +9,8 @@
 
 #include <sqlite3.h>
 
+#include "daemon/state/scratch_copy.h"
+
 namespace fipd {
 namespace {
 
@@ -35,14 +37,54 @@ Outcome make_file(const std::filesystem::path& path) {
     return success();
   }
   const int number = errno;
-  const std::string directory = path.parent_path().string();
   std::string_view remedy = "give another [store] path, or make it writable for fipd";
   if (number == ENOENT) remedy = "make its directory first, or give another [store] path";
   if (number == ENOSPC || number == EDQUOT) remedy = "make room on its disk";
   if (number == EROFS) remedy = "its disk is mounted read-only";
-  Error error =
-      Error::from_errno(number, fmt::format("store {}", path.string()), ErrorCode::kUnavailable);
-  return fail(ErrorCode::kUnavailable, "{}: {}", error.message(), remedy);
+  return fail_errno(number, fmt::format("store {}: open ({})", path.string(), remedy),
+                    ErrorCode::kUnavailable);
+}
+
+// The disk's word behind a code of SQLite, 0 where the disk is not to blame.
+int disk_error(sqlite3* db, int code) {
+  const int said = sqlite3_system_errno(db);
+  switch (code & 0xff) {
+    case SQLITE_FULL:
+      return ENOSPC;
+    case SQLITE_READONLY:
+      return EROFS;
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_CANTOPEN:
+      return said != 0 ? said : EACCES;
+    case SQLITE_IOERR:
+      return said != 0 ? said : EIO;
+    default:
+      return 0;
+  }
+}
+
+// Who holds SQLite's lock on the file, 0 where nobody does. SQLite locks bytes from here on (its
+// file format says so). POSIX gives up all locks of a process that closes the file: not to be asked
+// of a file that this process has open.
+pid_t lock_holder(const std::filesystem::path& file) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = 0x40000000;
+  lock.l_len = 512;
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool held = fd >= 0 && ::fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  if (fd >= 0) ::close(fd);
+  return held ? lock.l_pid : 0;
+}
+
+Error held_by(const std::filesystem::path& path, pid_t holder) {
+  const std::string who = holder != 0 ? fmt::format(" (process {})", holder) : "";
+  return Error(ErrorCode::kUnavailable,
+               fmt::format("store {}: is in use by another fipd{}: stop that one, or give another "
+                           "[store] path",
+                           path.string(), who));
 }
 
 }  // namespace
@@ -112,9 +154,24 @@ Store::~Store() {
 
 Result<std::unique_ptr<Store>> Store::open(const std::filesystem::path& path) {
   if (Outcome made = make_file(path); !made) return fail(std::move(made).error());
+  return open_file(path, path);
+}
+
+Result<std::unique_ptr<Store>> Store::open_copy(const std::filesystem::path& path,
+                                                const std::filesystem::path& scratch) {
+  // Where fipd may not write the file, its lock was never asked for.
+  if (const pid_t holder = lock_holder(path); holder != 0) return fail(held_by(path, holder));
+  const Result<ScratchCopy> copy = ScratchCopy::make(path, scratch);
+  if (!copy) return fail(copy.error());
+  // By the time it is open, SQLite holds all its files: they need no names any more.
+  return open_file(copy->file(), path);
+}
+
+Result<std::unique_ptr<Store>> Store::open_file(const std::filesystem::path& file,
+                                                const std::filesystem::path& path) {
   sqlite3* db = nullptr;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  const int opened = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
+  const int opened = sqlite3_open_v2(file.c_str(), &db, flags, nullptr);
   std::unique_ptr<Store> store(new Store(path, db));
   if (opened != SQLITE_OK) return fail(store->error("open", opened));
   sqlite3_busy_timeout(db, kBusyMilliseconds);
@@ -283,7 +340,7 @@ Error Store::error(std::string_view doing, int code) const {
   switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return held_by_another();
+      return held_by(path_, lock_holder(path_));
     case SQLITE_FULL:
       remedy = "make room on its disk";
       break;
@@ -300,27 +357,11 @@ Error Store::error(std::string_view doing, int code) const {
     default:
       break;
   }
-  std::string message =
-      fmt::format("store {}: {}: {}", path_.string(), doing, sqlite3_errstr(code));
-  return Error(ErrorCode::kUnavailable, fmt::format("{}: {}", message, remedy));
-}
-
-Error Store::held_by_another() const {
-  // SQLite locks bytes from here on (its file format says so). POSIX gives up all locks of a
-  // process that closes the file, but here we hold none.
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = 0x40000000;
-  lock.l_len = 512;
-  const int fd = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
-  const bool known = fd >= 0 && ::fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-  if (fd >= 0) ::close(fd);
-  const std::string holder = known ? fmt::format(" (process {})", lock.l_pid) : "";
-  return Error(ErrorCode::kUnavailable,
-               fmt::format("store {}: is in use by another fipd{}: stop that one, or give another "
-                           "[store] path",
-                           path_.string(), holder));
+  const std::string message =
+      fmt::format("store {}: {}: {} ({})", path_.string(), doing, sqlite3_errstr(code), remedy);
+  const int number = disk_error(db_, code);
+  if (number != 0) return Error::from_errno(number, message, ErrorCode::kUnavailable);
+  return Error(ErrorCode::kUnavailable, message);
 }
 
 }  // namespace fipd

@@ -38,12 +38,17 @@ using StoreChange = std::variant<StoredBinding, StoreRemoval, StoreMeta>;
 
 // The bindings of the control API on disk: SQLite, WAL, synchronous=FULL. Blocks on fsync. One
 // caller at a time, from any thread. Held exclusively: a second daemon on the same file is refused,
-// and so is the sqlite3 shell while the daemon runs. Failures are kUnavailable and name the remedy.
+// and so is the sqlite3 shell while the daemon runs. Failures name the remedy, and have an
+// os_error() where the disk is to blame: read-only, full, failing.
 class Store {
  public:
   // Makes the file (0600) in a directory that exists, brings an older schema up to date, checks
   // the file's integrity. A newer schema, a foreign or damaged file is refused, and left as it is.
   [[nodiscard]] static Result<std::unique_ptr<Store>> open(const std::filesystem::path& path);
+  // What the store at `path` holds, for reading only: where its disk lets nobody open it. Copies it
+  // into a directory of its own below `scratch`, which is gone when this returns.
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open_copy(
+      const std::filesystem::path& path, const std::filesystem::path& scratch);
 
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
@@ -60,6 +65,9 @@ class Store {
   Store(std::filesystem::path path, sqlite3* db);
   class Statement;
 
+  // `file` is opened; errors speak of `path`.
+  [[nodiscard]] static Result<std::unique_ptr<Store>> open_file(const std::filesystem::path& file,
+                                                                const std::filesystem::path& path);
   [[nodiscard]] Outcome prepare();  // schema and statements
   [[nodiscard]] Outcome check_owner();
   [[nodiscard]] Outcome upgrade();
@@ -68,7 +76,6 @@ class Store {
   [[nodiscard]] Outcome apply(const StoreChange& change);
   [[nodiscard]] Error error(std::string_view doing, int code) const;
   [[nodiscard]] Error failure(std::string_view doing) const;
-  [[nodiscard]] Error held_by_another() const;
 
   std::filesystem::path path_;
   sqlite3* db_;

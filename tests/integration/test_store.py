@@ -82,6 +82,35 @@ def test_with_a_read_only_store_an_add_is_refused_and_the_old_ones_are_served(sm
     run("mount", "-o", "remount,rw", small.state_folder)
 
 
+def test_when_a_read_only_store_is_writable_again_an_add_works_without_a_restart(small):
+    fipd = small.fipd
+    fipd.kill()  # what it knows may be in the write-ahead log alone
+    run("mount", "-o", "remount,ro", small.state_folder)
+    fipd.start()
+    expect_all(small, A)
+    assert fipd.ctl("add", B, small.neighbour.fixed).code != 0
+    status = fipd.ctl("status")
+    assert status.code == 9 and "read-only" in status.text + status.err, status
+    run("mount", "-o", "remount,rw", small.state_folder)
+    wait_for(lambda: fipd.ctl("status").code == 0, 10, lambda: f"healthy: {fipd.ctl('status')}")
+    fipd.add(B, small.neighbour.fixed)
+    expect_all(small, A, B)
+    fipd.restart(kill=True)
+    expect_all(small, A, B)
+
+
+def test_a_read_only_store_neither_withdraws_nor_writes_at_a_restart(small):
+    small.fipd.stop()
+    run("mount", "-o", "remount,ro", small.state_folder)
+    watch = kernel.WriteWatch(small.lab, small.host.namespace)
+    small.fipd.start()
+    small.fipd.quiet()
+    assert watch.stop() == []
+    assert set(os.listdir(small.state_folder)) == {"fipd.db"}
+    assert not [name for name in os.listdir(small.fipd.folder) if name.startswith("store-")]
+    run("mount", "-o", "remount,rw", small.state_folder)
+
+
 def test_an_acknowledged_add_survives_kill_9_at_once(own_topology):
     fipd = own_topology.fipd
     for number in range(10):

@@ -117,10 +117,16 @@ TEST_F(StoreTest, RefusesToOpenWhatItMayNotWrite) {
   ASSERT_TRUE(put(*open(), stored(1)));
   std::filesystem::permissions(directory_, std::filesystem::perms(0755));
   std::filesystem::permissions(path_, std::filesystem::perms(0444));
+  std::filesystem::create_directory(directory_ / "run");
+  std::filesystem::permissions(directory_ / "run", std::filesystem::perms(0777));
   in_child([this] {
     if (::setuid(65534) != 0) return false;
-    const std::string said = refusal();
-    EXPECT_THAT(said, HasSubstr("make it writable for fipd"));
+    const auto refused = Store::open(path_);
+    EXPECT_THAT(refused.error().message(), HasSubstr("make it writable for fipd"));
+    EXPECT_EQ(refused.error().os_error(), EACCES) << "the disk's fault, not the store's";
+    const auto copy = Store::open_copy(path_, directory_ / "run");
+    EXPECT_EQ((*copy)->load().value(), std::vector{stored(1)});
+    EXPECT_TRUE(std::filesystem::is_empty(directory_ / "run"));
     return !::testing::Test::HasFailure();
   });
   // The file may be written, but not its directory, in which the write-ahead log must be made.
