@@ -84,6 +84,30 @@ TEST_F(ApiStoreTest, RefusesTheWholeGroupAndKeepsTheOldStateWhereTheStoreFails) 
   EXPECT_EQ(on_disk().size(), 2U);
 }
 
+TEST_F(ApiStoreTest, StartsOnAFullDisk) {
+  start();
+  ASSERT_EQ(add(kA, kOne), "ok");
+  end();
+  fill();
+  start();
+  EXPECT_EQ(bound(kA), kOne);
+  EXPECT_EQ(change(many()), "store_failed");
+  EXPECT_EQ(bound(kA), kOne);
+  std::filesystem::remove(disk() / "filler");
+  EXPECT_EQ(add(kB, kOne), "ok");
+  EXPECT_EQ(on_disk().size(), 2U);
+}
+
+TEST_F(ApiStoreTest, StartsForTheFirstTimeOnAFullDisk) {
+  fill();
+  start();
+  EXPECT_THAT(problem(), HasSubstr("make room on its disk"));
+  EXPECT_EQ(add(kA, kOne), "store_failed");
+  std::filesystem::remove(disk() / "filler");
+  EXPECT_EQ(add(kA, kOne), "ok");
+  EXPECT_EQ(on_disk().size(), 1U);
+}
+
 TEST_F(ApiStoreTest, ServesAReadOnlyStoreAndRefusesChangesUntilItCanBeWritten) {
   start();
   ASSERT_EQ(add(kA, kOne), "ok");
