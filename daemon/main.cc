@@ -84,6 +84,8 @@ int main_with(int argc, char** argv) {
     if (!flushed) std::cerr << flushed.error().message() << "\n";
     return flushed ? 0 : kStartFailed;
   }
+  // A log that nobody reads any more must not end the daemon.
+  std::signal(SIGPIPE, SIG_IGN);
   start_logging(config->log.level);
   return run(*config, file);
 }
