@@ -36,6 +36,13 @@ Daemon::Daemon(boost::asio::io_context& context, Config config, std::filesystem:
 
 Daemon::~Daemon() = default;
 
+// The sources tell what befalls them as events only; the log has it, too.
+void Daemon::log_sources() {
+  log_of_sources_ = events_.subscribe([](const Event& event) {
+    if (event.kind == "held" || event.kind == "source") spdlog::warn("{}", event.text);
+  });
+}
+
 Outcome Daemon::start() {
   if (auto opened = open_kernel(); !opened) return opened;
   if (auto opened = open_sources(); !opened) return opened;
@@ -88,6 +95,7 @@ Outcome Daemon::open_kernel() {
 }
 
 Outcome Daemon::open_sources() {
+  log_sources();
   // Beside the control socket: a tmpfs, which neither fills up with the store nor turns read-only.
   store_ = std::make_unique<StoreKeeper>(config_.store.path, config_.control.socket.parent_path());
   ApiView view{reconciler_->bindings(), reconciler_->host(),

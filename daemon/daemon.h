@@ -56,6 +56,7 @@ class Daemon final : public Service {
  private:
   [[nodiscard]] Outcome open_kernel();
   [[nodiscard]] Outcome open_sources();
+  void log_sources();
   void open_bird();
   void spawn_tasks();
   boost::asio::awaitable<void> tell_service_manager();
@@ -75,6 +76,7 @@ class Daemon final : public Service {
   const std::chrono::system_clock::time_point started_;
 
   EventHub events_;
+  EventHub::Subscription log_of_sources_;
   Background disk_;
   Background parsing_;
   Tasks tasks_;

@@ -111,6 +111,14 @@ Result<Prefix> Prefix::parse(std::string_view text) {
 Prefix::Prefix(const IpAddress& address, unsigned length)
     : address_(masked(address, length)), length_(length) {}
 
+IpAddress Prefix::last() const {
+  AddressBytes bytes = to_bytes(address_);
+  for (unsigned bit = length_; bit < host_prefix_length(address_); ++bit) {
+    bytes.data[bit / 8] = static_cast<std::uint8_t>(bytes.data[bit / 8] | (0x80U >> bit % 8));
+  }
+  return from_bytes(bytes.data, bytes.size);
+}
+
 bool Prefix::contains(const IpAddress& address) const {
   return address.is_v4() == address_.is_v4() && masked(address, length_) == address_;
 }

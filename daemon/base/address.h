@@ -47,6 +47,8 @@ class Prefix {
 
   [[nodiscard]] const IpAddress& address() const { return address_; }
   [[nodiscard]] unsigned length() const { return length_; }
+  // The highest address in it; address() is the lowest.
+  [[nodiscard]] IpAddress last() const;
   [[nodiscard]] bool contains(const IpAddress& address) const;
   [[nodiscard]] bool overlaps(const Prefix& other) const;
   [[nodiscard]] bool is_host() const { return length_ == host_prefix_length(address_); }

@@ -46,14 +46,8 @@ void Reconciler::route_changed(const bgp::RouteEvent& event) {
     suspect_routes(describe_process(event.port));
     return;
   }
-  const auto follow = [this](const IpAddress& floating) {
-    const Claim* claim = bindings_.winner(floating);
-    if (claim != nullptr && claim->binding.interface.empty()) mark(floating);
-  };
-  if (!event.destination.is_host()) {
-    bindings_.without_interface().for_each([this](const IpAddress& each) { mark(each); });
-  } else if (const auto* floatings = bindings_.with_fixed(event.destination.address())) {
-    floatings->for_each(follow);
+  for (const IpAddress& floating : bindings_.without_interface_in(event.destination)) {
+    mark(floating);
   }
 }
 

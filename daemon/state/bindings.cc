@@ -86,6 +86,16 @@ const AddressSet* Bindings::with_interface(std::string_view interface) const {
   return find_set(by_interface_, interface);
 }
 
+std::vector<IpAddress> Bindings::without_interface_in(const Prefix& prefix) const {
+  std::vector<IpAddress> found;
+  const IpAddress last = prefix.last();
+  for (auto at = unnamed_.lower_bound({prefix.address(), IpAddress()});
+       at != unnamed_.end() && at->first <= last; ++at) {
+    found.push_back(at->second);
+  }
+  return found;
+}
+
 std::vector<IpAddress> Bindings::floatings() const {
   std::vector<IpAddress> all;
   all.reserve(claims_.size());
@@ -96,7 +106,7 @@ std::vector<IpAddress> Bindings::floatings() const {
 void Bindings::index(const Binding& binding) {
   by_fixed_[binding.fixed].insert(binding.floating);
   if (binding.interface.empty()) {
-    unnamed_.insert(binding.floating);
+    unnamed_.emplace(binding.fixed, binding.floating);
   } else {
     by_interface_[binding.interface].insert(binding.floating);
   }
@@ -105,7 +115,7 @@ void Bindings::index(const Binding& binding) {
 void Bindings::unindex(const Binding& binding) {
   erase_from(by_fixed_, binding.fixed, binding.floating);
   if (binding.interface.empty()) {
-    unnamed_.erase(binding.floating);
+    unnamed_.erase({binding.fixed, binding.floating});
   } else {
     erase_from(by_interface_, binding.interface, binding.floating);
   }

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -28,10 +30,12 @@ class Bindings {
   // The claim of that origin.
   [[nodiscard]] const Claim* claim(const IpAddress& floating, std::string_view origin) const;
 
-  // Floating IPs whose winner has this fixed IP, names this interface, or names none. Null: none.
+  // Floating IPs whose winner has this fixed IP, or names this interface. Null: none.
   [[nodiscard]] const AddressSet* with_fixed(const IpAddress& fixed) const;
   [[nodiscard]] const AddressSet* with_interface(std::string_view interface) const;
-  [[nodiscard]] const AddressSet& without_interface() const { return unnamed_; }
+  // Floating IPs whose winner names no interface and has a fixed IP in `prefix`: those that a
+  // change of a route to `prefix` concerns.
+  [[nodiscard]] std::vector<IpAddress> without_interface_in(const Prefix& prefix) const;
 
   // Floating IPs that are claimed, and claims that lost.
   [[nodiscard]] std::size_t size() const { return claims_.size(); }
@@ -54,7 +58,7 @@ class Bindings {
   boost::unordered_flat_map<IpAddress, Claims, AddressHash> claims_;
   boost::unordered_flat_map<IpAddress, AddressSet, AddressHash> by_fixed_;
   boost::unordered_flat_map<std::string, AddressSet, TextHash, std::equal_to<>> by_interface_;
-  AddressSet unnamed_;
+  std::set<std::pair<IpAddress, IpAddress>> unnamed_;  // fixed, floating
   std::size_t total_ = 0;
 };
 

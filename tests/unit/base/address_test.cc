@@ -52,6 +52,16 @@ TEST(Prefix, NamesTheRemedyWhereHostBitsAreSet) {
   }
 }
 
+TEST(Prefix, LastIsTheHighestThatItContains) {
+  for (const char* text :
+       {"10.65.0.0/16", "10.65.0.8/29", "10.65.0.13/32", "0.0.0.0/0", "2001:db8::/33", "::/0"}) {
+    const auto prefix = *Prefix::parse(text);
+    EXPECT_TRUE(prefix.contains(prefix.last())) << text;
+    EXPECT_EQ(Prefix(prefix.last(), prefix.length()), prefix) << text;
+  }
+  EXPECT_EQ(Prefix::parse("10.65.0.8/29")->last(), *parse_address("10.65.0.15"));
+}
+
 TEST(Prefix, OverlapsBothWays) {
   const auto wide = *Prefix::parse("10.0.0.0/8");
   const auto narrow = *Prefix::parse("10.65.0.0/16");

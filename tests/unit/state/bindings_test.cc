@@ -84,7 +84,24 @@ TEST(Bindings, IndexesFollowTheWinnerOnly) {
   EXPECT_EQ(bindings.with_interface("tap2"), nullptr);
   bindings.put(claim("172.16.1.3", "10.65.0.13", 0, 2, "api"));
   EXPECT_EQ(bindings.with_interface("tap1"), nullptr);
-  EXPECT_THAT(listed(&bindings.without_interface()), ElementsAre(kFloating));
+  EXPECT_THAT(bindings.without_interface_in(*Prefix::parse("10.65.0.13/32")),
+              ElementsAre(kFloating));
+}
+
+TEST(Bindings, AChangedRouteConcernsOnlyThoseBehindItThatNameNoInterface) {
+  Bindings bindings;
+  bindings.put(claim("172.16.1.3", "10.65.0.13", 0, 1, "api"));
+  bindings.put(claim("172.16.1.4", "10.65.1.13", 0, 1, "api"));
+  bindings.put(claim("172.16.1.5", "10.65.0.14", 0, 1, "api", "tap1"));
+  bindings.put(claim("2001:db8:1::3", "fd00:65::13", 0, 1, "api"));
+  const auto concerned = [&](const char* prefix) {
+    return bindings.without_interface_in(*Prefix::parse(prefix));
+  };
+  EXPECT_THAT(concerned("10.65.0.0/24"), ElementsAre(kFloating));
+  EXPECT_THAT(concerned("10.0.0.0/8"), ElementsAre(kFloating, address("172.16.1.4")));
+  EXPECT_EQ(concerned("0.0.0.0/0").size(), 2u);
+  EXPECT_THAT(concerned("::/0"), ElementsAre(address("2001:db8:1::3")));
+  EXPECT_TRUE(concerned("192.168.0.0/16").empty());
 }
 
 TEST(Bindings, ManyFloatingIpsBehindOneInterfaceAreAllFound) {
