@@ -30,6 +30,13 @@ std::size_t KnownNat::size() const {
   return total;
 }
 
+void KnownNat::reserve(std::size_t pairs) {
+  // The third is for the other snat mode, and nearly always empty.
+  for (const nat::Map map : {nat::Map::kFixedByFloating, nat::Map::kFloatingByFixed}) {
+    maps_[static_cast<std::size_t>(map)].reserve(pairs);
+  }
+}
+
 KnownRoutes::KnownRoutes(std::span<const bgp::HostRoute> dump) {
   for (const bgp::HostRoute& route : dump) set(route);
 }

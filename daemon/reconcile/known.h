@@ -25,6 +25,8 @@ class KnownNat {
   [[nodiscard]] std::optional<IpAddress> find(nat::Map map, const IpAddress& key) const;
   void set(nat::Map map, const IpAddress& key, const std::optional<IpAddress>& value);
   [[nodiscard]] std::size_t size() const;
+  // Room for so many pairs: growing a large table step by step would hold the event loop.
+  void reserve(std::size_t pairs);
 
   template <typename F>
   void for_each(nat::Map map, F visit) const {
@@ -55,6 +57,7 @@ class KnownRoutes {
   // Destinations with a route by that interface. Null: none.
   [[nodiscard]] const AddressSet* by_interface(unsigned interface) const;
   [[nodiscard]] std::size_t size() const { return routes_.size(); }
+  void reserve(std::size_t destinations) { routes_.reserve(destinations); }
 
   template <typename F>
   void for_each_destination(F visit) const {

@@ -46,6 +46,7 @@ boost::asio::awaitable<void> Reconciler::pass() {
   pass.culprit = std::exchange(nat_culprit_, {});
   if (pass.culprit.empty()) pass.culprit = std::exchange(routes_culprit_, {});
   routes_culprit_.clear();
+  make_room(pass);
   co_await compare(pass);
   const bool written = co_await write(pass);
   if (written) {
@@ -58,6 +59,18 @@ boost::asio::awaitable<void> Reconciler::pass() {
     mark_all();
   }
   if (!pass.again) done_ = started_;
+}
+
+// Ten thousand steps of growth are short, but the longest of them are not.
+void Reconciler::make_room(Pass& pass) {
+  const std::size_t count = std::max(pass.marked.size(), all_marked_ ? bindings_.size() : 0);
+  if (count <= kInline) return;
+  pass.verdicts.reserve(count);
+  pass.plan.mappings.reserve(2 * count);
+  pass.plan.routes_up.reserve(count);
+  nat_.reserve(bindings_.size());
+  routes_.reserve(bindings_.size());
+  standings_.reserve(bindings_.size());
 }
 
 // Adds what mark_all() stands for: whatever is claimed, and whatever only the kernel knows.

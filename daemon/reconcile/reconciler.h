@@ -149,6 +149,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
 
   // One pass (pass.cc).
   boost::asio::awaitable<void> pass();
+  void make_room(Pass& pass);
   boost::asio::awaitable<void> gather(Pass& pass);
   boost::asio::awaitable<void> compare(Pass& pass);
   void compare(const IpAddress& floating, Pass& pass);

@@ -32,6 +32,8 @@ class Standings {
     return true;
   }
 
+  void reserve(std::size_t floatings) { standings_.reserve(floatings); }
+
   void erase(const IpAddress& floating) {
     const auto at = standings_.find(floating);
     if (at == standings_.end()) return;

@@ -5,6 +5,8 @@
 set -eu
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${FIPD_BUILD:-$root/build/release}
+# As in the unit.
+export GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 cmake --build "$build" --target fipd fipctl bench_association bench_raw_load >/dev/null
 echo "== one association"
 "$build/tests/bench/bench_association"
