@@ -81,8 +81,7 @@ boost::asio::awaitable<void> Reconciler::gather(Pass& pass) {
     compare(floating, pass);
     if (held_long(pass)) co_await yield(pass);
   }
-  // These three change only in passes, so they hold still while this one yields; the comparing
-  // itself, which writes to them, comes after.
+  // Noted first and compared after: comparing writes to what is walked here.
   std::vector<IpAddress> unclaimed;
   const auto note = [&](const IpAddress& floating) {
     if (bindings_.winner(floating) == nullptr) unclaimed.push_back(floating);
@@ -189,6 +188,11 @@ boost::asio::awaitable<bool> Reconciler::write(Pass& pass) {
     const bool committed = co_await write_mappings(pass);
     if (!committed) co_return false;
   }
+  // Here and not last: whatever becomes of the routes, these translations are gone.
+  if (!pass.plan.gone.empty()) {
+    to_flush_.insert(to_flush_.end(), pass.plan.gone.begin(), pass.plan.gone.end());
+    flush_.notify_all();
+  }
   if (!pass.plan.routes_up.empty()) {
     const bool up = co_await write_routes(pass, pass.plan.routes_up);
     if (!up) co_return false;
@@ -196,10 +200,6 @@ boost::asio::awaitable<bool> Reconciler::write(Pass& pass) {
   if (!pass.plan.routes_down.empty()) {
     const bool down = co_await write_routes(pass, pass.plan.routes_down);
     if (!down) co_return false;
-  }
-  if (!pass.plan.gone.empty()) {
-    to_flush_.insert(to_flush_.end(), pass.plan.gone.begin(), pass.plan.gone.end());
-    flush_.notify_all();
   }
   co_return true;
 }

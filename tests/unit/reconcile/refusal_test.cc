@@ -66,6 +66,16 @@ TEST_F(Refusal, ASocketThatFailsLosesNothing) {
   EXPECT_EQ(state_of("172.16.1.4"), State::kRouted);
 }
 
+TEST_F(Refusal, ConnectionsOfAMovedAddressAreFlushedAlthoughItsRouteFails) {
+  start();
+  put("172.16.1.3", "10.65.0.13");
+  routes_.fail_socket(Error::from_errno(ENOBUFS, "rtnetlink"));
+  put("172.16.1.3", "10.65.0.14", "tap2");
+  EXPECT_EQ(state_of("172.16.1.3"), State::kRouted);
+  ASSERT_EQ(connections_.journal.size(), 1u);
+  EXPECT_EQ(connections_.journal[0][0].fixed, address("10.65.0.13"));
+}
+
 TEST_F(Refusal, AKernelThatCannotBeReadWithdrawsNothingAndIsReported) {
   start();
   put("172.16.1.3", "10.65.0.13");
