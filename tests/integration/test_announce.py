@@ -1,6 +1,8 @@
 """What ls and status say of announcements, while BIRD does well and while it does not."""
 import signal
 
+import pytest
+
 import kernel
 from waiting import wait_for
 
@@ -37,6 +39,7 @@ def test_a_restart_knows_what_is_announced_again(topology):
     wait_ls(fipd, A, "announced", timeout=3)
 
 
+@pytest.mark.slow
 def test_a_session_that_is_down_is_the_reason(own_topology):
     fipd = own_topology.fipd
     fipd.announce(A, own_topology.instance.fixed)
@@ -56,6 +59,7 @@ def test_a_killed_bird_is_the_reason_and_a_new_one_ends_it(own_topology):
     wait_ls(fipd, A, "announced", timeout=20)
 
 
+@pytest.mark.slow
 def test_a_stopped_bird_disturbs_nobody_else(own_topology):
     fipd, host = own_topology.fipd, own_topology.host
     fipd.announce(A, own_topology.instance.fixed)

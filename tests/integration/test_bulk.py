@@ -83,6 +83,7 @@ def test_an_apply_with_one_bad_entry_is_refused_as_a_whole(topology):
     assert kernel.translations(topology.host.namespace) == {}
 
 
+@pytest.mark.slow
 def test_a_burst_of_512_requests_is_a_handful_of_transactions(topology):
     connections = []
     before = topology.fipd.ctl("status", "--json").json["counters"]["nat_transactions"]

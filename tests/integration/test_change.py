@@ -25,6 +25,7 @@ def test_a_removed_floating_ip_is_gone_at_the_router_in_the_routes_and_in_the_na
     assert talk.tcp(topology.instance.namespace, CLIENT[0])["peer"] == topology.instance.fixed
 
 
+@pytest.mark.slow
 def test_removing_one_of_two_ends_its_connections_and_leaves_the_others(topology):
     topology.fipd.announce(A, topology.instance.fixed)
     topology.fipd.announce(B, topology.neighbour.fixed)

@@ -137,6 +137,7 @@ def test_a_broken_file_removes_nothing_and_is_told(topology, files, content):
     wait_for(lambda: "a.toml" not in files.ctl("status").text, 3, "the problem is forgotten")
 
 
+@pytest.mark.slow
 def test_a_file_and_folder_that_vanish_and_return_lose_nothing(topology, files):
     files.write_bindings("a.toml", [(A, topology.instance.fixed)])
     files.wait_state(A, "announced")
@@ -162,6 +163,7 @@ def test_a_file_that_loses_most_of_its_entries_is_held_until_accepted(topology, 
     wait_for(lambda: len(kernel.routes(topology.host.namespace)) == 2, 10, "now they are removed")
 
 
+@pytest.mark.slow
 def test_files_are_read_at_start(topology, files):
     files.write_bindings("a.toml", [(A, topology.instance.fixed)])
     files.wait_state(A, "announced")

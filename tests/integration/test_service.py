@@ -28,6 +28,7 @@ def test_it_tells_the_service_manager_ready_and_feeds_the_watchdog(topology):
     assert "STOPPING=1" in fipd.read_notifications()
 
 
+@pytest.mark.slow
 def test_a_stopped_event_loop_does_not_feed_the_watchdog(topology):
     fipd = topology.fipd
     fipd.stop()
@@ -52,6 +53,7 @@ def test_somebody_who_may_not_gets_exit_4_and_changes_nothing(topology):
     assert [row["floating"] for row in topology.fipd.rows()] == [A]
 
 
+@pytest.mark.slow
 def test_read_by_all_lets_anybody_look_and_nobody_change(topology):
     fipd = topology.fipd
     fipd.add(A, topology.instance.fixed)

@@ -82,6 +82,7 @@ def test_with_a_read_only_store_an_add_is_refused_and_the_old_ones_are_served(sm
     run("mount", "-o", "remount,rw", small.state_folder)
 
 
+@pytest.mark.slow
 def test_when_a_read_only_store_is_writable_again_an_add_works_without_a_restart(small):
     fipd = small.fipd
     fipd.kill()  # what it knows may be in the write-ahead log alone
