@@ -99,6 +99,7 @@ TEST_F(Order, ARetargetIsOneTransactionAndNoWithdrawal) {
   EXPECT_THAT(effects(), ElementsAre("nat[+snat 10.65.0.14:172.16.1.3, -snat 10.65.0.13, "
                                      "~dnat 172.16.1.3:10.65.0.14]",
                                      "replace route 172.16.1.3 dev 8"));
+  run_for(std::chrono::milliseconds(100));  // flushes have a thread of their own
   ASSERT_EQ(connections_.journal.size(), 1u);
 }
 

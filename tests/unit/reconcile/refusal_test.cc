@@ -72,6 +72,7 @@ TEST_F(Refusal, ConnectionsOfAMovedAddressAreFlushedAlthoughItsRouteFails) {
   routes_.fail_socket(Error::from_errno(ENOBUFS, "rtnetlink"));
   put("172.16.1.3", "10.65.0.14", "tap2");
   EXPECT_EQ(state_of("172.16.1.3"), State::kRouted);
+  run_for(std::chrono::milliseconds(100));  // flushes have a thread of their own
   ASSERT_EQ(connections_.journal.size(), 1u);
   EXPECT_EQ(connections_.journal[0][0].fixed, address("10.65.0.13"));
 }
