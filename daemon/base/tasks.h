@@ -43,8 +43,6 @@ class Tasks {
     }
   }
 
-  [[nodiscard]] bool idle() const { return running_.empty(); }
-
  private:
   void judge(const std::string& name, const std::exception_ptr& error) {
     try {

@@ -52,13 +52,13 @@ boost::asio::awaitable<void> Reconciler::pass() {
   if (written) {
     co_await conclude(pass);
     refused_in_a_row_ = 0;
+    done_ = started_;
   } else {
-    // Nothing is known of what was half written: the next pass reads, and looks at all of these.
-    pass.again = true;
+    // Nothing is known of what was half written: the next pass reads, looks at all of these, and
+    // answers those who wait.
     nat_suspect_ = routes_suspect_ = true;
     mark_all();
   }
-  if (!pass.again) done_ = started_;
 }
 
 // Ten thousand steps of growth are short, but the longest of them are not.

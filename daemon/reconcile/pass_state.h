@@ -21,7 +21,6 @@ struct Reconciler::Pass {
   Clock::time_point now;
   Clock::time_point slice_start;
   std::string culprit;  // of a repair
-  bool again = false;   // the kernel refused something: this pass answers nobody
   bool tell_each = true;
 };
 
