@@ -63,12 +63,34 @@ class Reader {
       problem("{}: store.path: {} is the control socket: write another path",
               place("store.path", "control.socket"), config.store.path.string());
     }
+    check_nat();
   }
 
   Config config;
   std::vector<std::string> problems;
 
  private:
+  // A setting must not silently do nothing.
+  void check_nat() {
+    if (!config.metadata.listen.empty() && config.metadata.interfaces.empty()) {
+      problem(
+          "{}: metadata.interfaces: none, and metadata.listen redirects from these: write the "
+          "instances' interfaces, or remove metadata.listen",
+          place("metadata.interfaces", "metadata.listen"));
+    }
+    const Config::FloatingIpLimits& limits = config.floating_ip_limits;
+    const auto burst_needs = [&](const char* burst, std::uint64_t size, const char* rate,
+                                 std::uint64_t given) {
+      if (size == 0 || given != 0) return;
+      const std::string name = fmt::format("floating_ip_limits.{}", burst);
+      problem("{}: {}: is a burst of no limit: write {}, too", place(name.c_str()), name, rate);
+    };
+    burst_needs("in_burst", limits.in_burst, "in_bits", limits.in_bits);
+    burst_needs("out_burst", limits.out_burst, "out_bits", limits.out_bits);
+    burst_needs("new_connections_burst", limits.new_connections_burst, "new_connections",
+                limits.new_connections);
+  }
+
   void problem(std::string text) { problems.push_back(std::move(text)); }
   template <typename First, typename... Args>
   void problem(fmt::format_string<First, Args...> format, First&& first, Args&&... args) {

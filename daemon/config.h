@@ -13,6 +13,13 @@
 
 namespace fipd {
 
+struct AddressAndPort {
+  IpAddress address;
+  std::uint16_t port = 0;
+
+  friend bool operator==(const AddressAndPort&, const AddressAndPort&) = default;
+};
+
 // Everything that /etc/fipd/fipd.toml and conf.d/*.toml can say, with its defaults. docs: the
 // commented conf/fipd.toml.
 struct Config {
@@ -40,7 +47,25 @@ struct Config {
     std::vector<Prefix> internal;
     // How long a withdrawn address is still translated where BIRD cannot say that no peer has it.
     std::chrono::milliseconds linger{2000};
+    bool guard = true;        // drop what is for a pool and was not translated
+    bool accounting = false;  // count packets and bytes of each floating IP
+    bool keep_connections_on_remove = false;
   } nat;
+  // Where instances' calls of the metadata address go.
+  struct Metadata {
+    std::vector<AddressAndPort> listen;  // at most one of a family; empty: no redirect
+    std::vector<std::string> interfaces = {"tap*"};
+  } metadata;
+  // For bindings without limits of their own; 0: none.
+  struct FloatingIpLimits {
+    std::uint64_t in_bits = 0;   // a second
+    std::uint64_t in_burst = 0;  // bytes
+    std::uint64_t out_bits = 0;
+    std::uint64_t out_burst = 0;
+    std::uint32_t new_connections = 0;  // a second
+    std::uint32_t new_connections_burst = 0;
+    std::uint32_t connections = 0;  // at a time
+  } floating_ip_limits;
   struct Bird {
     bool enabled = true;
     std::filesystem::path socket = "/run/bird/bird.ctl";
@@ -62,6 +87,8 @@ struct Config {
   } files;
   struct Metrics {
     std::string listen;  // "127.0.0.1:9472"; empty: off
+    // Traffic has a series for each floating IP while at most so many are counted.
+    std::size_t traffic_series = 0;
   } metrics;
   struct Log {
     std::string level = "info";  // trace debug info warning error

@@ -1,7 +1,8 @@
 #include "daemon/config_settings.h"
 
-#include <type_traits>
+#include <iterator>
 
+#include "daemon/config_make_setting.h"
 #include "daemon/config_values.h"
 
 namespace fipd {
@@ -10,42 +11,11 @@ namespace {
 namespace values = config_values;
 using std::chrono::milliseconds;
 
-constexpr bool kLive = true;
-constexpr bool kRestart = false;
-
-template <auto Section, auto Field, typename Read>
-Setting setting(std::string_view section, std::string_view key, bool live, Read read) {
-  using Value = std::remove_reference_t<decltype((std::declval<Config&>().*Section).*Field)>;
-  Setting out;
-  out.section = section;
-  out.key = key;
-  out.live = live;
-  out.read = [read](const toml::node& node, Config& config) -> Outcome {
-    auto value = read(node);
-    if (!value) return fail(std::move(value).error());
-    (config.*Section).*Field = static_cast<Value>(*std::move(value));
-    return success();
-  };
-  out.equal = [](const Config& a, const Config& b) {
-    return (a.*Section).*Field == (b.*Section).*Field;
-  };
-  return out;
-}
-
-auto integer(std::uint64_t least, std::uint64_t most) {
-  return [=](const toml::node& node) { return values::integer(node, least, most); };
-}
-
-auto duration(milliseconds least, milliseconds most) {
-  return [=](const toml::node& node) { return values::duration(node, least, most); };
-}
-
-Result<nat::SnatMode> snat_mode(const toml::node& node) {
-  static constexpr std::string_view kModes[] = {"egress", "hairpin"};
-  const Result<std::string> word = values::word_of(node, kModes);
-  if (!word) return fail(word.error());
-  return *word == "egress" ? nat::SnatMode::kEgress : nat::SnatMode::kHairpin;
-}
+using config_values::duration_in;
+using config_values::integer_in;
+using config_values::kLive;
+using config_values::kRestart;
+using config_values::setting;
 
 Result<std::string> log_level(const toml::node& node) {
   static constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warning", "error"};
@@ -92,53 +62,54 @@ std::vector<Setting> make_settings() {
       setting<&C::route, &C::Route::table>("route", "table", kRestart, values::route_table),
       setting<&C::route, &C::Route::protocol>("route", "protocol", kRestart,
                                               values::route_protocol),
-      setting<&C::route, &C::Route::metric>("route", "metric", kLive, integer(1, kMaxMetric)),
+      setting<&C::route, &C::Route::metric>("route", "metric", kLive, integer_in(1, kMaxMetric)),
       setting<&C::route, &C::Route::preferred_metric>("route", "preferred_metric", kLive,
-                                                      integer(1, kMaxMetric)),
+                                                      integer_in(1, kMaxMetric)),
       setting<&C::route, &C::Route::drained_metric>("route", "drained_metric", kLive,
-                                                    integer(1, kMaxMetric)),
-      setting<&C::nat, &C::Nat::table>("nat", "table", kRestart, values::nft_name),
-      setting<&C::nat, &C::Nat::snat>("nat", "snat", kLive, snat_mode),
-      setting<&C::nat, &C::Nat::internal>("nat", "internal", kLive, values::prefixes),
-      setting<&C::nat, &C::Nat::linger>("nat", "linger", kLive,
-                                        duration(milliseconds(0), 5 * kMinute)),
+                                                    integer_in(1, kMaxMetric)),
       setting<&C::bird, &C::Bird::enabled>("bird", "enabled", kRestart, values::flag),
       setting<&C::bird, &C::Bird::socket>("bird", "socket", kRestart, values::socket_path),
       setting<&C::bird, &C::Bird::timeout>("bird", "timeout", kRestart,
-                                           duration(milliseconds(50), kMinute)),
+                                           duration_in(milliseconds(50), kMinute)),
       setting<&C::bird, &C::Bird::interval>("bird", "interval", kLive,
-                                            duration(milliseconds(100), 10 * kMinute)),
+                                            duration_in(milliseconds(100), 10 * kMinute)),
       setting<&C::pools, &C::Pools::allowed>("pools", "allowed", kLive, values::pools),
       setting<&C::sources, &C::Sources::order>("sources", "order", kRestart, source_order),
       setting<&C::sources, &C::Sources::hold_share>("sources", "hold_share", kLive, values::share),
       setting<&C::sources, &C::Sources::hold_above>("sources", "hold_above", kLive,
-                                                    integer(0, 1000000)),
+                                                    integer_in(0, 1000000)),
       setting<&C::files, &C::Files::directory>("files", "directory", kRestart,
                                                values::absolute_path),
       setting<&C::metrics, &C::Metrics::listen>("metrics", "listen", kRestart,
                                                 values::listen_address),
+      setting<&C::metrics, &C::Metrics::traffic_series>("metrics", "traffic_series", kLive,
+                                                        integer_in(0, 10000)),
       setting<&C::log, &C::Log::level>("log", "level", kLive, log_level),
       setting<&C::limits, &C::Limits::floating_ips>("limits", "floating_ips", kLive,
-                                                    integer(1, 1000000)),
-      setting<&C::limits, &C::Limits::clients>("limits", "clients", kRestart, integer(1, 1024)),
+                                                    integer_in(1, 1000000)),
+      setting<&C::limits, &C::Limits::clients>("limits", "clients", kRestart, integer_in(1, 1024)),
       setting<&C::limits, &C::Limits::request_bytes>("limits", "request_bytes", kRestart,
-                                                     integer(4096, 64 << 20)),
+                                                     integer_in(4096, 64 << 20)),
       setting<&C::limits, &C::Limits::unsent_bytes>("limits", "unsent_bytes", kRestart,
-                                                    integer(65536, 64 << 20)),
+                                                    integer_in(65536, 64 << 20)),
   };
 }
 
 }  // namespace
 
 std::span<const Setting> settings() {
-  static const std::vector<Setting> kSettings = make_settings();
+  static const std::vector<Setting> kSettings = [] {
+    std::vector<Setting> all = make_settings();
+    std::vector<Setting> nat = nat_settings();
+    std::move(nat.begin(), nat.end(), std::back_inserter(all));
+    return all;
+  }();
   return kSettings;
 }
 
 std::string_view section_of_the_future(std::string_view section) {
   if (section == "etcd") return "this version has no source 'etcd' yet";
   if (section == "calico") return "this version has no source 'calico' yet";
-  if (section == "metadata") return "this version does not redirect metadata yet";
   return "";
 }
 

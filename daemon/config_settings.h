@@ -3,6 +3,7 @@
 #include <functional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include <toml++/toml.h>
 
@@ -21,6 +22,8 @@ struct Setting {
 };
 
 [[nodiscard]] std::span<const Setting> settings();
+// Those of [nat], [metadata] and [floating_ip_limits].
+[[nodiscard]] std::vector<Setting> nat_settings();
 
 // The sections that a later version will have, and what for: a setting must never silently do
 // nothing. Empty where `section` is none of them.

@@ -257,25 +257,32 @@ Result<std::string> nft_name(const toml::node& node) {
   return name;
 }
 
-Result<std::string> listen_address(const toml::node& node) {
-  Result<std::string> written = text(node);
-  if (!written || written->empty()) return written;
-  const std::size_t colon = written->rfind(':');
-  std::string_view host = std::string_view(*written).substr(0, std::min(colon, written->size()));
+Result<AddressAndPort> address_and_port(std::string_view written) {
+  const std::size_t colon = written.rfind(':');
+  std::string_view host = written.substr(0, std::min(colon, written.size()));
   const bool brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (brackets) host = host.substr(1, host.size() - 2);
   const Result<IpAddress> address = parse_address(host);
-  unsigned port = 0;
-  const char* end = written->data() + written->size();
-  const char* start = colon == std::string::npos ? end : written->data() + colon + 1;
-  const auto [after, error] = std::from_chars(start, end, port);
-  const bool good = address && address->is_v6() == brackets && error == std::errc() &&
-                    after == end && port >= 1 && port <= 65535;
-  if (good) return written;
-  return fail(ErrorCode::kBadInput,
-              "'{}' is not an address with a port: write "
-              "\"127.0.0.1:9472\" or \"[::1]:9472\"",
-              printable(*written));
+  AddressAndPort out;
+  const char* end = written.data() + written.size();
+  const char* start = colon == std::string_view::npos ? end : written.data() + colon + 1;
+  const auto [after, error] = std::from_chars(start, end, out.port);
+  if (!address || address->is_v6() != brackets || error != std::errc() || after != end ||
+      out.port == 0) {
+    return fail(ErrorCode::kBadInput,
+                "'{}' is not an address with a port: write \"127.0.0.1:9472\" or \"[::1]:9472\"",
+                printable(written));
+  }
+  out.address = *address;
+  return out;
+}
+
+Result<std::string> listen_address(const toml::node& node) {
+  Result<std::string> written = text(node);
+  if (!written || written->empty()) return written;
+  const Result<AddressAndPort> parsed = address_and_port(*written);
+  if (!parsed) return fail(parsed.error());
+  return written;
 }
 
 Result<std::uint32_t> route_table(const toml::node& node) {

@@ -93,6 +93,13 @@ hold_share = 1
 hold_above = 0
 [metrics]
 listen = "[::1]:9472"
+[metadata]
+listen = ["127.0.0.1:8775", "[::1]:8776"]
+interfaces = ["tap*", "eth1", "tap*"]
+[floating_ip_limits]
+in_bits = 100_000_000
+in_burst = 1_000_000
+connections = 1000
 )");
   EXPECT_EQ(config.host.name, "compute-1");
   EXPECT_TRUE(config.control.read_by_all);
@@ -106,6 +113,13 @@ listen = "[::1]:9472"
   EXPECT_THAT(config.sources.order, ElementsAre("files", "api"));
   EXPECT_EQ(config.sources.hold_share, 1.0);
   EXPECT_EQ(config.metrics.listen, "[::1]:9472");
+  ASSERT_EQ(config.metadata.listen.size(), 2U);
+  EXPECT_EQ(config.metadata.listen[1].address.to_string(), "::1");
+  EXPECT_EQ(config.metadata.listen[1].port, 8776);
+  EXPECT_THAT(config.metadata.interfaces, ElementsAre("eth1", "tap*"));
+  EXPECT_EQ(config.floating_ip_limits.in_bits, 100000000U);
+  EXPECT_EQ(config.floating_ip_limits.out_bits, 0U);
+  EXPECT_EQ(config.floating_ip_limits.connections, 1000U);
 }
 
 TEST(Configuration, SaysWhereWhatAndTheRemedy) {
@@ -158,7 +172,23 @@ TEST(Configuration, RefusesWhatCannotBe) {
       {"[limits]\nclients = 0", "write 1 to 1024"},
       {"[etcd]\nendpoints = []", "no source 'etcd' yet: remove the section"},
       {"[calico]", "no source 'calico' yet"},
-      {"[metadata]", "does not redirect metadata yet"},
+      {"[metadata]\nlisten = \"127.0.0.1:8775\"", "an array of strings, like [\"127.0.0.1:8775\""},
+      {"[metadata]\nlisten = [\"127.0.0.1\"]", "is not an address with a port"},
+      {"[metadata]\nlisten = [\"127.0.0.1:8775\", \"127.0.0.2:8775\"]", "the second of its family"},
+      {"[metadata]\nlisten = [\"0.0.0.0:8775\"]", "the unspecified address: write one that"},
+      {"[metadata]\nlisten = [\"[fe80::1]:8775\"]", "a link-local address: write one that"},
+      {"[metadata]\ninterfaces = [\"*\"]",
+       "write how the names of the instances' interfaces begin"},
+      {"[metadata]\ninterfaces = [\"t*p\"]", "'t*p' is no interface's name"},
+      {"[metadata]\ninterfaces = [\"tap\\\"\"]", "is no interface's name"},
+      {"[metadata]\ninterfaces = [\"abcdefghijklmnop\"]", "at most 15"},
+      {"[metadata]\nlisten = [\"[::1]:8775\"]\ninterfaces = []", "or remove metadata.listen"},
+      {"[floating_ip_limits]\nin_bits = 100000000001", "write 0 to 100000000000"},
+      {"[floating_ip_limits]\nin_bits = \"100M\"", "write an integer"},
+      {"[floating_ip_limits]\nout_burst = 5", "burst of no limit: write out_bits, too"},
+      {"[floating_ip_limits]\nnew_connections_burst = 5", "write new_connections, too"},
+      {"[nat]\nguard = 1", "write true or false"},
+      {"[metrics]\ntraffic_series = 10001", "write 0 to 10000"},
   };
   for (const auto& [text, said] : cases) EXPECT_THAT(error_of(text), HasSubstr(said)) << text;
 }
@@ -194,7 +224,8 @@ TEST(Configuration, NamesWhatNeedsARestart) {
   const Config now = config_of("");
   const Config next = config_of(
       "[control]\nsocket = \"/run/x\"\n[log]\nlevel = \"debug\"\n[route]\ntable = 99\n"
-      "[nat]\nlinger = \"3s\"\n");
+      "[nat]\nlinger = \"3s\"\nguard = false\naccounting = true\n"
+      "[metadata]\nlisten = [\"127.0.0.1:8775\"]\n[floating_ip_limits]\nconnections = 9\n");
   EXPECT_THAT(needs_restart(now, next), ElementsAre("control.socket", "route.table"));
   EXPECT_THAT(needs_restart(now, now), IsEmpty());
 }
