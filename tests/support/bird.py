@@ -70,7 +70,8 @@ def host_conf(folder, number, asn, pools4, pools6):
         local.write(f"define fipd_as = {asn};\n"
                     f"define fipd_pools4 = [ {pools4}{{32,32}} ];\n"
                     f"define fipd_pools6 = [ {pools6}{{128,128}} ];\n"
-                    "define fipd_max_routes = 200000;\n")
+                    "define fipd_max_routes = 200000;\n"
+                    "define fipd_max_watched = 200000;\n")
     return f"""\
 log stderr all;
 router id 10.240.{number}.2;

@@ -129,9 +129,10 @@ class BirdLab {
   // Copies what an operator would, with BIRD's log in the test's own folder.
   static void copy_configuration(const std::filesystem::path& to) {
     const auto from = std::filesystem::path(__FILE__).parent_path() / "../../../conf/bird";
-    for (const char* file :
-         {"fipd.conf", "fipd-local.conf", "examples/own-session.conf", "examples/pipe.conf"}) {
-      std::filesystem::copy(from / file, to / std::filesystem::path(file).filename());
+    for (const char* folder : {"", "examples"}) {
+      for (const auto& file : std::filesystem::directory_iterator(from / folder)) {
+        if (file.is_regular_file()) std::filesystem::copy(file, to / file.path().filename());
+      }
     }
   }
 
