@@ -32,6 +32,12 @@ struct Attribute {
     for (const std::byte byte : body) value = value << 8 | std::to_integer<std::uint32_t>(byte);
     return value;
   }
+  [[nodiscard]] std::optional<std::uint64_t> u64() const {
+    if (body.size() != 8) return std::nullopt;
+    std::uint64_t value = 0;
+    for (const std::byte byte : body) value = value << 8 | std::to_integer<std::uint64_t>(byte);
+    return value;
+  }
   [[nodiscard]] std::optional<IpAddress> address() const {
     if (body.size() != 4 && body.size() != 16) return std::nullopt;
     return from_bytes(body.data(), body.size());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "daemon/base/address.h"
@@ -8,10 +9,14 @@
 
 namespace fipd::nat {
 
-// A translation that is no more: connections under it must go.
+// A translation that is no more: connections under it must go. With a protocol it is that of one
+// port of the floating address to one port of the fixed one; without, of the whole address.
 struct Translation {
   IpAddress floating;
   IpAddress fixed;
+  std::uint8_t protocol = 0;
+  std::uint16_t port = 0;
+  std::uint16_t fixed_port = 0;
 
   friend bool operator==(const Translation&, const Translation&) = default;
 };

@@ -8,7 +8,6 @@
 
 #include <cstring>
 
-#include "nat/attributes.h"
 #include "nat/ruleset.h"
 
 namespace fipd::nat {
@@ -51,34 +50,22 @@ void append_text(std::vector<std::byte>& out, unsigned type, std::string_view te
 
 constexpr unsigned nftables_type(unsigned message) { return NFNL_SUBSYS_NFTABLES << 8 | message; }
 
-// 4 or 16 bytes in network order, straight into the message.
-void put_address(std::byte* at, const IpAddress& address, std::size_t size) {
-  if (size == 4) {
-    const auto bytes = address.to_v4().to_bytes();
-    std::memcpy(at, bytes.data(), bytes.size());
-  } else {
-    const auto bytes = address.to_v6().to_bytes();
-    std::memcpy(at, bytes.data(), bytes.size());
-  }
+// The kinds of message: of each map and family its deletes and its adds.
+std::uint64_t kind_bit(std::size_t map, bool removal) {
+  return std::uint64_t{1} << (2 * map + (removal ? 0U : 1U));
 }
-
-std::size_t element_size(const MappingChange& change, bool removal) {
-  const std::size_t address = change.key.is_v4() ? 4 : 16;
-  const std::size_t key = change.map == Map::kFloatingByHairpin ? 2 * address : address;
-  return 3 * NLA_HDRLEN + key + (removal ? 0 : 2 * NLA_HDRLEN + address);
-}
-
-// The twelve kinds of message: of each map its deletes and its adds.
-unsigned kind_bit(std::size_t map, bool removal) { return 1U << (2 * map + (removal ? 0U : 1U)); }
+static_assert(2 * kMaps <= 64);
 
 }  // namespace
 
 ElementEncoder::ElementEncoder(std::string_view table) {
-  for (const Map map : {Map::kFixedByFloating, Map::kFloatingByFixed, Map::kFloatingByHairpin}) {
+  for (unsigned kind = 0; kind < kMapKinds; ++kind) {
     for (const bool v6 : {false, true}) {
+      const auto map = static_cast<Map>(kind);
       std::vector<std::byte>& names = names_[map_index(map, v6)];
       append_text(names, NFTA_SET_ELEM_LIST_TABLE, table);
       append_text(names, NFTA_SET_ELEM_LIST_SET, map_name(map, v6 ? AF_INET6 : AF_INET));
+      shapes_[map_index(map, v6)] = shape_of(map, v6);
     }
   }
 }
@@ -114,35 +101,24 @@ void ElementEncoder::close() {
   std::memcpy(buffer_.data() + message_at_, &length, sizeof length);  // nlmsg_len comes first
 }
 
-void ElementEncoder::element(const MappingChange& change, bool removal) {
-  const std::size_t size = element_size(change, removal);
-  const std::size_t address = change.key.is_v4() ? 4 : 16;
-  const bool twice = change.map == Map::kFloatingByHairpin;
-  const std::size_t key = twice ? 2 * address : address;
-  std::byte* at = grow(size);
-  put_attribute(at, NLA_F_NESTED | NFTA_LIST_ELEM, size);
-  at += NLA_HDRLEN;
-  put_attribute(at, NLA_F_NESTED | NFTA_SET_ELEM_KEY, 2 * NLA_HDRLEN + key);
-  put_attribute(at + NLA_HDRLEN, NFTA_DATA_VALUE, NLA_HDRLEN + key);
-  at += 2 * NLA_HDRLEN;
-  put_address(at, change.key, address);
-  if (twice) put_address(at + address, change.key, address);
-  if (removal) return;
-  at += key;
-  put_attribute(at, NLA_F_NESTED | NFTA_SET_ELEM_DATA, 2 * NLA_HDRLEN + address);
-  put_attribute(at + NLA_HDRLEN, NFTA_DATA_VALUE, NLA_HDRLEN + address);
-  put_address(at + 2 * NLA_HDRLEN, *change.after, address);
+void ElementEncoder::element(const ElementShape& shape, const ElementChange& change, bool removal) {
+  const std::vector<std::byte>& bytes = removal ? shape.remove : shape.add;
+  std::byte* at = grow(bytes.size());
+  std::memcpy(at, bytes.data(), bytes.size());
+  put_key(at + ElementShape::kKeyAt, change.map, change.key);
+  if (!removal) put_value(at + shape.value_at, *change.after);
 }
 
-void ElementEncoder::encode_group(std::span<const MappingChange> changes, std::size_t map,
+void ElementEncoder::encode_group(std::span<const ElementChange> changes, std::size_t map,
                                   bool removal, Packing packing) {
+  const ElementShape& shape = shapes_[map];
+  const std::size_t size = removal ? shape.remove.size() : shape.add.size();
   bool is_open = false;
   for (std::size_t i = 0; i < changes.size(); ++i) {
-    const MappingChange& change = changes[i];
-    if (map_index(change.map, change.key.is_v6()) != map) continue;
+    const ElementChange& change = changes[i];
+    if (map_index(change.map, change.key.address.is_v6()) != map) continue;
     if (!(removal ? change.before : change.after)) continue;
-    if (is_open &&
-        (packing == Packing::kOne || used_ - list_at_ + element_size(change, removal) > kMaxList)) {
+    if (is_open && (packing == Packing::kOne || used_ - list_at_ + size > kMaxList)) {
       close();
       is_open = false;
     }
@@ -150,13 +126,13 @@ void ElementEncoder::encode_group(std::span<const MappingChange> changes, std::s
       open(map, removal, sequence_ + static_cast<std::uint32_t>(first_change_.size()), i);
       is_open = true;
     }
-    element(change, removal);
+    element(shape, change, removal);
     ++elements_;
   }
   if (is_open) close();
 }
 
-std::span<const std::byte> ElementEncoder::encode(std::span<const MappingChange> changes,
+std::span<const std::byte> ElementEncoder::encode(std::span<const ElementChange> changes,
                                                   std::uint32_t sequence, Packing packing) {
   if (buffer_.size() > kKeptBuffer && changes.size() < 1000) {
     buffer_ = {};
@@ -166,9 +142,9 @@ std::span<const std::byte> ElementEncoder::encode(std::span<const MappingChange>
   elements_ = 0;
   first_change_.clear();
   sequence_ = sequence;
-  unsigned kinds = 0;
-  for (const MappingChange& change : changes) {
-    const std::size_t map = map_index(change.map, change.key.is_v6());
+  std::uint64_t kinds = 0;
+  for (const ElementChange& change : changes) {
+    const std::size_t map = map_index(change.map, change.key.address.is_v6());
     if (change.before) kinds |= kind_bit(map, true);
     if (change.after) kinds |= kind_bit(map, false);
   }
@@ -198,40 +174,6 @@ std::vector<std::byte> ElementEncoder::request(std::size_t map, std::uint32_t se
   const auto length = static_cast<std::uint32_t>(out.size());
   std::memcpy(out.data(), &length, sizeof length);
   return out;
-}
-
-void for_each_element(const nlmsghdr& message, FunctionRef<void(const ElementView&)> take) {
-  const auto parsed = netfilter_message(message);
-  if (!parsed || parsed->subsystem != NFNL_SUBSYS_NFTABLES || parsed->type != NFT_MSG_NEWSETELEM) {
-    return;
-  }
-  const auto list = Attributes(parsed->attributes).find(NFTA_SET_ELEM_LIST_ELEMENTS);
-  if (!list) return;
-  for (const Attribute& entry : Attributes(list->body)) {
-    ElementView element;
-    for (const Attribute& part : Attributes(entry.body)) {
-      if (part.type == NFTA_SET_ELEM_FLAGS) element.flags = part.u32().value_or(0);
-      if (part.type != NFTA_SET_ELEM_KEY && part.type != NFTA_SET_ELEM_DATA) continue;
-      const auto value = Attributes(part.body).find(NFTA_DATA_VALUE);
-      if (!value) continue;
-      (part.type == NFTA_SET_ELEM_KEY ? element.key : element.value) = value->body;
-    }
-    take(element);
-  }
-}
-
-void decode_mappings(const nlmsghdr& message, Map map, bool v6, std::vector<Mapping>& out) {
-  const std::size_t address = v6 ? 16 : 4;
-  const bool twice = map == Map::kFloatingByHairpin;
-  for_each_element(message, [&](const ElementView& element) {
-    if (element.value.size() != address) return;
-    if (element.key.size() != (twice ? 2 * address : address)) return;
-    if (twice && std::memcmp(element.key.data(), element.key.data() + address, address) != 0) {
-      return;
-    }
-    out.push_back(
-        {map, from_bytes(element.key.data(), address), from_bytes(element.value.data(), address)});
-  });
 }
 
 }  // namespace fipd::nat

@@ -6,19 +6,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "daemon/base/function_ref.h"
-#include "nat/nat_table.h"
+#include "nat/element.h"
+#include "nat/element_shape.h"
 
 namespace fipd::nat {
 
-inline constexpr std::size_t kMaps = 6;  // three of each family
+inline constexpr std::size_t kMaps = 2 * kMapKinds;  // of each family one
 // Position of a map of one family in arrays of kMaps.
 [[nodiscard]] constexpr std::size_t map_index(Map map, bool v6) {
-  return static_cast<std::size_t>(map) + (v6 ? 3U : 0U);
+  return static_cast<std::size_t>(map) + (v6 ? kMapKinds : 0U);
 }
 
 // Writes changes of map elements as one nftables transaction, byte for byte what the kernel gets.
@@ -34,7 +33,7 @@ class ElementEncoder {
   };
   // The batch; valid until the next call. Changes of one key take effect in the order deletes,
   // adds. Messages are numbered upwards from `sequence`, the batch's begin being the first.
-  [[nodiscard]] std::span<const std::byte> encode(std::span<const MappingChange> changes,
+  [[nodiscard]] std::span<const std::byte> encode(std::span<const ElementChange> changes,
                                                   std::uint32_t sequence, Packing packing);
   // After encode(): how many sequence numbers it took.
   [[nodiscard]] std::size_t messages() const { return first_change_.size(); }
@@ -53,11 +52,12 @@ class ElementEncoder {
   void frame(unsigned type, std::uint32_t sequence);
   void open(std::size_t map, bool removal, std::uint32_t sequence, std::size_t change);
   void close();
-  void element(const MappingChange& change, bool removal);
-  void encode_group(std::span<const MappingChange> changes, std::size_t map, bool removal,
+  void element(const ElementShape& shape, const ElementChange& change, bool removal);
+  void encode_group(std::span<const ElementChange> changes, std::size_t map, bool removal,
                     Packing packing);
 
   std::array<std::vector<std::byte>, kMaps> names_;  // the attributes TABLE and SET
+  std::array<ElementShape, kMaps> shapes_;
   std::vector<std::byte> buffer_;
   std::size_t used_ = 0;
   std::size_t message_at_ = 0;
@@ -66,17 +66,5 @@ class ElementEncoder {
   std::uint32_t sequence_ = 0;  // of the batch's begin
   std::vector<std::size_t> first_change_;
 };
-
-// One element as it lies in a message. Views.
-struct ElementView {
-  std::span<const std::byte> key;
-  std::span<const std::byte> value;  // empty in sets
-  std::uint32_t flags = 0;           // NFT_SET_ELEM_*
-};
-// Every element of an NFT_MSG_NEWSETELEM message, and of no other kind. Pure.
-void for_each_element(const nlmsghdr& message, FunctionRef<void(const ElementView&)> take);
-// Appends the mappings in a message of a dump of `map`. What is not of that map's form (a foreign
-// element in a concatenated key, source not destination) is left out. Pure.
-void decode_mappings(const nlmsghdr& message, Map map, bool v6, std::vector<Mapping>& out);
 
 }  // namespace fipd::nat

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <optional>
@@ -17,7 +18,7 @@ namespace fipd::nat {
 // down every transaction that went through; a test may also change the state behind fipd's back.
 class FakeNatTable : public NatTable {
  public:
-  using Transaction = std::vector<MappingChange>;
+  using Transaction = std::vector<ElementChange>;
   struct RulesetWrite {
     RulesetOptions options;
     std::string found;  // what ensure_ruleset() answered
@@ -30,34 +31,64 @@ class FakeNatTable : public NatTable {
     if (next_failure) return fail(*std::exchange(next_failure, std::nullopt));
     std::string found;
     if (!ruleset) found = "the table is missing";
-    if (ruleset && *ruleset != options) found = "chain postrouting: rule 1 is not as it should be";
+    if (ruleset && *ruleset != sticky(options))
+      found = "chain postrouting: rule 1 is not as it should be";
     if (found.empty() && !damage.empty()) found = damage;
     if (found.empty()) return found;
-    ruleset = options;
+    ruleset = sticky(options);
+    std::erase_if(elements, [&](const auto& each) { return !has(*ruleset, each.first.first); });
     damage.clear();
     journal.push_back(RulesetWrite{options, found});
     return found;
   }
 
-  Result<std::vector<Mapping>> dump() override {
+  Result<std::vector<Element>> dump() override {
     ++dumps;
     if (next_failure) return fail(*std::exchange(next_failure, std::nullopt));
-    std::vector<Mapping> out;
+    std::vector<Element> out;
     for (const auto& [key, value] : elements) out.push_back({key.first, key.second, value});
     return out;
+  }
+
+  // A test counts by changing the values of kReceived and kSent in `elements`.
+  Result<std::vector<Traffic>> counters() override {
+    if (next_failure) return fail(*std::exchange(next_failure, std::nullopt));
+    std::map<IpAddress, Traffic> by_address;
+    for (const auto& [key, value] : elements) {
+      if (key.first != Map::kReceived && key.first != Map::kSent) continue;
+      Traffic& traffic = by_address[key.second.address];
+      traffic.address = key.second.address;
+      (key.first == Map::kSent ? traffic.sent : traffic.received) = std::get<Counter>(value);
+    }
+    std::vector<Traffic> out;
+    for (const auto& [address, traffic] : by_address) out.push_back(traffic);
+    return out;
+  }
+
+  Result<Counter> untranslated() override {
+    if (next_failure) return fail(*std::exchange(next_failure, std::nullopt));
+    return guarded;
+  }
+
+  Result<std::vector<Neighbour>> neighbours() override {
+    if (next_failure) return fail(*std::exchange(next_failure, std::nullopt));
+    return others;
   }
 
   Result<std::uint32_t> generation() override {
     return static_cast<std::uint32_t>(journal.size()) + foreign_commits;
   }
 
-  tl::expected<void, CommitFailure> commit(std::span<const MappingChange> changes) override {
+  tl::expected<void, CommitFailure> commit(std::span<const ElementChange> changes) override {
     if (next_failure) {
       return tl::unexpected(CommitFailure{*std::exchange(next_failure, std::nullopt), {}});
     }
     if (changes.empty()) return {};
     foreign_commits += std::exchange(foreign_commit_during_next, false) ? 1U : 0U;
-    if (!ruleset) return refuse(ENOENT, {});
+    const bool possible = std::all_of(changes.begin(), changes.end(), [&](const auto& change) {
+      return ruleset && has(*ruleset, change.map);
+    });
+    if (!possible) return refuse(ENOENT, {});
     Elements after = elements;
     std::map<std::size_t, int> refused;
     for (std::size_t i = 0; i < changes.size(); ++i) {
@@ -70,7 +101,10 @@ class FakeNatTable : public NatTable {
       if (!changes[i].after) continue;
       const auto [at, added] =
           after.try_emplace({changes[i].map, changes[i].key}, *changes[i].after);
-      if (!added && at->second != *changes[i].after) refused.emplace(i, EEXIST);
+      // Of counters and limits the kernel keeps what is there, and says nothing.
+      if (!added && is_address(at->second) && at->second != *changes[i].after) {
+        refused.emplace(i, EEXIST);
+      }
     }
     if (!refused.empty()) return refuse(refused.begin()->second, refused);
     elements = std::move(after);
@@ -84,10 +118,12 @@ class FakeNatTable : public NatTable {
     elements.clear();
   }
 
-  using Key = std::pair<Map, IpAddress>;
-  using Elements = std::map<Key, IpAddress>;
+  using Key = std::pair<Map, nat::Key>;
+  using Elements = std::map<Key, Value>;
   Elements elements;                      // what the kernel has
   std::optional<RulesetOptions> ruleset;  // none: no table
+  Counter guarded;                        // what untranslated() answers
+  std::vector<Neighbour> others;          // what neighbours() answers
   std::string damage;                     // found, and repaired, by the next ensure_ruleset()
   std::map<Key, int> refusals;            // keys that no commit may touch, with the errno
   std::optional<Error> next_failure;      // of the next call of any kind only
@@ -97,6 +133,15 @@ class FakeNatTable : public NatTable {
   std::size_t checks = 0;
 
  private:
+  static bool is_address(const Value& value) {
+    return std::holds_alternative<IpAddress>(value) || std::holds_alternative<Endpoint>(value);
+  }
+  // What the table has already of forwards and limits stays.
+  RulesetOptions sticky(RulesetOptions options) const {
+    options.forwards |= ruleset && ruleset->forwards;
+    options.limits |= ruleset && ruleset->limits;
+    return options;
+  }
   static tl::unexpected<CommitFailure> refuse(int error,
                                               const std::map<std::size_t, int>& refused) {
     CommitFailure failure{Error::from_errno(error, "nft transaction refused"), {}};

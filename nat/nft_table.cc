@@ -7,8 +7,12 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <set>
 
 #include "nat/attributes.h"
+#include "nat/element_reply.h"
+#include "nat/neighbours.h"
+#include "nat/nft_counter.h"
 #include "nat/nft_event.h"
 #include "nat/ruleset.h"
 #include "nat/ruleset_state.h"
@@ -64,10 +68,20 @@ std::string joined(const std::vector<std::string>& parts) {
   return out;
 }
 
-std::string text_of(const MappingChange& change) {
-  const std::string name = map_name(change.map, family_of(change.key));
-  if (!change.after) return fmt::format("{}: remove {}", name, change.key);
-  return fmt::format("{}: {} : {}", name, change.key, *change.after);
+std::string text_of(const ElementChange& change) {
+  const std::string name = map_name(change.map, family_of(change.key.address));
+  if (change.after) {
+    return fmt::format("{}: {}", name, to_string(Element{change.map, change.key, *change.after}));
+  }
+  return fmt::format("{}: remove {}", name, to_string(Element{change.map, change.key, {}}));
+}
+
+std::set<std::size_t> maps_of(std::span<const ElementChange> changes) {
+  std::set<std::size_t> out;
+  for (const ElementChange& change : changes) {
+    out.insert(map_index(change.map, change.key.address.is_v6()));
+  }
+  return out;
 }
 
 }  // namespace
@@ -166,7 +180,7 @@ Outcome NftTable::remove() {
   return run(fmt::format("add table inet {0}\ndelete table inet {0}\n", table_));
 }
 
-Outcome NftTable::dump_map(Map map, bool v6, std::vector<Mapping>& out) {
+Outcome NftTable::dump_map(Map map, bool v6, std::vector<Element>& out) {
   const std::size_t start = out.size();
   for (unsigned attempt = 1;; ++attempt) {
     int error = 0;
@@ -175,14 +189,14 @@ Outcome NftTable::dump_map(Map map, bool v6, std::vector<Mapping>& out) {
       if (const auto code = error_of(header)) {
         if (*code != 0) error = *code;
       } else {
-        decode_mappings(header, map, v6, out);
+        decode_elements(header, map, v6, out);
       }
       return true;
     };
     const auto request = encoder_.request(map_index(map, v6), socket_.next_sequence(), true);
     if (auto sent = socket_.exchange(request, on_message); !sent) return sent;
     if (error == 0) return {};
-    out.resize(start, Mapping{});
+    out.resize(start);
     if (error == ENOENT) return {};  // no table, or no map yet
     if (error != EINTR || attempt == kDumpAttempts) {
       return fail_errno(error, fmt::format("read map {} of table inet {}",
@@ -191,17 +205,74 @@ Outcome NftTable::dump_map(Map map, bool v6, std::vector<Mapping>& out) {
   }
 }
 
-Result<std::vector<Mapping>> NftTable::dump() {
-  std::vector<Mapping> out;
-  for (const Map map : {Map::kFixedByFloating, Map::kFloatingByFixed, Map::kFloatingByHairpin}) {
+Result<std::vector<Element>> NftTable::dump() {
+  std::vector<Element> out;
+  for (unsigned kind = 0; kind < kMapKinds; ++kind) {
     for (const bool v6 : {false, true}) {
-      if (auto done = dump_map(map, v6, out); !done) return fail(done.error());
+      if (auto done = dump_map(static_cast<Map>(kind), v6, out); !done) return fail(done.error());
     }
   }
   return out;
 }
 
-Result<std::vector<NftTable::Refusal>> NftTable::send(std::span<const MappingChange> changes,
+Result<std::vector<Traffic>> NftTable::counters() {
+  std::vector<Element> read;
+  for (const Map map : {Map::kReceived, Map::kSent}) {
+    for (const bool v6 : {false, true}) {
+      if (auto done = dump_map(map, v6, read); !done) return fail(done.error());
+    }
+  }
+  std::sort(read.begin(), read.end(),
+            [](const Element& a, const Element& b) { return a.key.address < b.key.address; });
+  std::vector<Traffic> out;
+  out.reserve(read.size() / 2);
+  for (const Element& element : read) {
+    if (out.empty() || out.back().address != element.key.address) {
+      out.push_back({element.key.address, {}, {}});
+    }
+    const Counter& counter = std::get<Counter>(element.value);
+    (element.map == Map::kSent ? out.back().sent : out.back().received) = counter;
+  }
+  return out;
+}
+
+Result<Counter> NftTable::untranslated() {
+  Counter out;
+  int error = 0;
+  auto on_message = [&](const nlmsghdr& header) {
+    if (const auto code = error_of(header)) error = *code;
+    if (const auto counter = counter_in(header)) out = *counter;
+    return true;
+  };
+  const auto request = counter_request(table_, kUntranslated, socket_.next_sequence());
+  if (auto sent = socket_.exchange(request, on_message); !sent) return fail(sent.error());
+  if (error != 0 && error != ENOENT) {
+    return fail_errno(error,
+                      fmt::format("read counter {} of table inet {}", kUntranslated, table_));
+  }
+  return out;
+}
+
+Result<std::vector<Neighbour>> NftTable::neighbours() {
+  for (unsigned attempt = 1;; ++attempt) {
+    std::vector<Neighbour> out;
+    int error = 0;
+    auto on_message = [&](const nlmsghdr& header) {
+      if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) error = EINTR;
+      if (const auto code = error_of(header); code.value_or(0) != 0) error = *code;
+      if (auto neighbour = neighbour_in(header, table_)) out.push_back(std::move(*neighbour));
+      return true;
+    };
+    const auto request = chain_dump(socket_.next_sequence());
+    if (auto sent = socket_.exchange(request, on_message); !sent) return fail(sent.error());
+    if (error == 0) return out;
+    if (error != EINTR || attempt == kDumpAttempts) {
+      return fail_errno(error, "read the chains of other tables");
+    }
+  }
+}
+
+Result<std::vector<NftTable::Refusal>> NftTable::send(std::span<const ElementChange> changes,
                                                       ElementEncoder::Packing packing) {
   const auto batch = encoder_.encode(changes, socket_.next_sequence(), packing);
   for (std::size_t i = 1; i < encoder_.messages(); ++i) (void)socket_.next_sequence();
@@ -238,13 +309,13 @@ Result<std::uint32_t> NftTable::generation() {
   return *generation;
 }
 
-CommitFailure NftTable::explain(std::span<const MappingChange> changes,
+CommitFailure NftTable::explain(std::span<const ElementChange> changes,
                                 const std::vector<Refusal>& refusals) {
   const int first = refusals.front().error;
   CommitFailure failure{
       Error::from_errno(first, fmt::format("nft table inet {}: transaction refused", table_)), {}};
   if (first == ENOENT) {
-    for (std::size_t map = 0; map < kMaps; ++map) {
+    for (const std::size_t map : maps_of(changes)) {
       const auto exists = map_exists(map);
       // Without its map no change is to blame.
       if (exists && !*exists) {
@@ -266,7 +337,7 @@ CommitFailure NftTable::explain(std::span<const MappingChange> changes,
   return failure;
 }
 
-tl::expected<void, CommitFailure> NftTable::commit(std::span<const MappingChange> changes) {
+tl::expected<void, CommitFailure> NftTable::commit(std::span<const ElementChange> changes) {
   if (changes.empty()) return {};
   using Packing = ElementEncoder::Packing;
   for (const Packing packing : {Packing::kMany, Packing::kOne}) {

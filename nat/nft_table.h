@@ -30,11 +30,14 @@ class NftTable : public NatTable {
   [[nodiscard]] std::vector<std::uint32_t> ports() const;
 
   [[nodiscard]] Result<std::string> ensure_ruleset(const RulesetOptions& options) override;
-  [[nodiscard]] Result<std::vector<Mapping>> dump() override;
+  [[nodiscard]] Result<std::vector<Element>> dump() override;
+  [[nodiscard]] Result<std::vector<Traffic>> counters() override;
+  [[nodiscard]] Result<Counter> untranslated() override;
+  [[nodiscard]] Result<std::vector<Neighbour>> neighbours() override;
   [[nodiscard]] Result<std::uint32_t> generation() override;
   // Where table or map is gone: ENOENT and no change blamed.
   [[nodiscard]] tl::expected<void, CommitFailure> commit(
-      std::span<const MappingChange> changes) override;
+      std::span<const ElementChange> changes) override;
   // Takes the whole table out of the kernel (`fipd --flush`); fine where there is none.
   [[nodiscard]] Outcome remove();
 
@@ -50,11 +53,11 @@ class NftTable : public NatTable {
     std::uint32_t sequence;
     int error;
   };
-  [[nodiscard]] Result<std::vector<Refusal>> send(std::span<const MappingChange> changes,
+  [[nodiscard]] Result<std::vector<Refusal>> send(std::span<const ElementChange> changes,
                                                   ElementEncoder::Packing packing);
-  [[nodiscard]] Outcome dump_map(Map map, bool v6, std::vector<Mapping>& out);
+  [[nodiscard]] Outcome dump_map(Map map, bool v6, std::vector<Element>& out);
   [[nodiscard]] Result<bool> map_exists(std::size_t map);
-  [[nodiscard]] CommitFailure explain(std::span<const MappingChange> changes,
+  [[nodiscard]] CommitFailure explain(std::span<const ElementChange> changes,
                                       const std::vector<Refusal>& refusals);
 
   // How this kernel tells the rules of `options`, where that is not how we describe them: another

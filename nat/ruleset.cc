@@ -18,8 +18,7 @@ constexpr std::uint32_t kTypeV4 = 7;
 constexpr std::uint32_t kTypeV6 = 8;
 constexpr unsigned kConcatBits = 6;
 
-constexpr std::array kMaps = {Map::kFixedByFloating, Map::kFloatingByFixed,
-                              Map::kFloatingByHairpin};
+constexpr std::array kMaps = {Map::kFixedByFloating, Map::kFloatingByFixed, Map::kHairpin};
 constexpr std::array kFamilies = {AF_INET, AF_INET6};
 
 const char* comment_of(Map map) {
@@ -28,10 +27,11 @@ const char* comment_of(Map map) {
       return "inbound: floating IP to instance";
     case Map::kFloatingByFixed:
       return "outbound: instance to floating IP";
-    case Map::kFloatingByHairpin:
-      return "an instance calling its own floating IP";
+    case Map::kHairpin:
+      return "instances that may call their own floating IP";
+    default:
+      return "";
   }
-  return "";
 }
 
 const char* type_name(int family) { return family == AF_INET ? "ipv4_addr" : "ipv6_addr"; }
@@ -39,21 +39,26 @@ const char* type_name(int family) { return family == AF_INET ? "ipv4_addr" : "ip
 SetDescription map_description(Map map, int family) {
   SetDescription out;
   out.name = map_name(map, family);
+  const std::uint32_t type = family == AF_INET ? kTypeV4 : kTypeV6;
+  const std::uint32_t length = family == AF_INET ? 4 : 16;
+  if (map == Map::kHairpin) {
+    out.key_type = type << kConcatBits | type;
+    out.key_length = 2 * length;
+    return out;
+  }
   out.flags = NFT_SET_MAP;
-  out.data_type = family == AF_INET ? kTypeV4 : kTypeV6;
-  out.data_length = family == AF_INET ? 4 : 16;
-  const bool concatenated = map == Map::kFloatingByHairpin;
-  out.key_type = concatenated ? out.data_type << kConcatBits | out.data_type : out.data_type;
-  out.key_length = concatenated ? 2 * out.data_length : out.data_length;
+  out.key_type = out.data_type = type;
+  out.key_length = out.data_length = length;
   return out;
 }
 
 std::string map_text(const std::string& table, Map map, int family) {
   const std::string_view type = type_name(family);
-  std::string key(type);
-  if (map == Map::kFloatingByHairpin) key = fmt::format("{} . {}", type, type);
-  return fmt::format("add map inet {} {} {{ type {} : {}; comment \"{}\"; }}\n", table,
-                     map_name(map, family), key, type, comment_of(map));
+  const std::string types =
+      map == Map::kHairpin ? fmt::format("{0} . {0}", type) : fmt::format("{0} : {0}", type);
+  return fmt::format("add {} inet {} {} {{ type {}; comment \"{}\"; }}\n",
+                     map == Map::kHairpin ? "set" : "map", table, map_name(map, family), types,
+                     comment_of(map));
 }
 
 SetDescription internal_description(const RulesetOptions& options, int family) {
@@ -137,25 +142,34 @@ void compare_set(const SetDescription& wanted, const SetDescription* actual,
 }  // namespace
 
 std::string map_name(Map map, int family) {
-  std::string_view name;
+  static constexpr std::array<std::string_view, kMapKinds> kNames = {
+      "fixed_by_floating", "floating_by_fixed", "hairpin",         "forward",    "received", "sent",
+      "rate_in",           "rate_out",          "new_connections", "connections"};
+  return fmt::format("{}{}", kNames[static_cast<std::size_t>(map)], family == AF_INET ? "" : "6");
+}
+
+bool has(const RulesetOptions& options, Map map) {
   switch (map) {
     case Map::kFixedByFloating:
-      name = "fixed_by_floating";
-      break;
     case Map::kFloatingByFixed:
-      name = "floating_by_fixed";
-      break;
-    case Map::kFloatingByHairpin:
-      name = "floating_by_hairpin";
-      break;
+      return true;
+    case Map::kHairpin:
+      return options.forwards || options.snat == SnatMode::kHairpin;
+    case Map::kForwards:
+      return options.forwards;
+    case Map::kReceived:
+    case Map::kSent:
+      return options.accounting;
+    default:
+      return options.limits;
   }
-  return fmt::format("{}{}", name, family == AF_INET ? "" : "6");
 }
 
 TableDescription describe(const RulesetOptions& options) {
   TableDescription out;
   out.exists = true;
   for (const Map map : kMaps) {
+    if (!has(options, map)) continue;
     for (const int family : kFamilies) out.sets.push_back(map_description(map, family));
   }
   for (const int family : kFamilies) {
@@ -211,8 +225,9 @@ std::string render(const RulesetOptions& options, const TableDescription& actual
   if (actual.exists) out += fmt::format("flush table inet {}\n", table);
   for (const SetDescription& set : actual.sets) {
     const SetDescription* keep = by_name(wanted.sets, set.name);
-    const bool is_map = (set.flags & NFT_SET_MAP) != 0;
-    if (keep != nullptr && is_map && *keep == set) continue;
+    // Not interval sets, whose elements are text of ours.
+    const bool stays = (set.flags & NFT_SET_INTERVAL) == 0;
+    if (keep != nullptr && stays && *keep == set) continue;
     out += fmt::format("delete {} inet {} {}\n", kind_of(set), table, set.name);
   }
   for (const ChainDescription& chain : actual.chains) {
@@ -220,6 +235,7 @@ std::string render(const RulesetOptions& options, const TableDescription& actual
   }
 
   for (const Map map : kMaps) {
+    if (!has(options, map)) continue;
     for (const int family : kFamilies) out += map_text(table, map, family);
   }
   for (const int family : kFamilies) {

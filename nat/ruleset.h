@@ -13,6 +13,11 @@ namespace fipd::nat {
 // load, and as a description that can be compared with what the kernel holds. All pure. A kernel
 // test holds the two together: what the text loads reads back as the description.
 
+// Before the nat chains of others at the usual priorities (dstnat, srcnat): who translates first
+// has a connection.
+inline constexpr int kDestinationPriority = -110;
+inline constexpr int kSourcePriority = 90;
+
 struct ChainDescription {
   std::string name;
   std::string type;   // "nat"; empty where it is no base chain
@@ -45,6 +50,9 @@ struct TableDescription {
 
   friend bool operator==(const TableDescription&, const TableDescription&) = default;
 };
+
+// The counter object of what the guard dropped.
+inline constexpr const char* kUntranslated = "untranslated";
 
 // "fixed_by_floating", "fixed_by_floating6"...: `family` is AF_INET or AF_INET6.
 [[nodiscard]] std::string map_name(Map map, int family);

@@ -88,16 +88,19 @@ Rule between_floating(const Layout& layout) {
           "called a floating IP: seen as one, too"};
 }
 
+// The floating IP by which it called is the connection's original destination, whatever was
+// forwarded and however many it has.
 Rule hairpin(const Layout& layout) {
-  const std::string map = map_name(Map::kFloatingByHairpin, layout.family);
-  // Concatenations lie in registers of 32 bits, 8 and up; nft names an aligned one by its old
-  // 128-bit number.
+  const std::string set = map_name(Map::kHairpin, layout.family);
   const unsigned second = layout.family == AF_INET ? 9 : 2;
-  return {
-      fmt::format("ct status dnat snat {0} to {0} saddr . {0} daddr map @{1}", layout.word, map),
-      joined({is_translated(), in_family(layout), load(layout.length, layout.source, 1),
-              load(layout.length, layout.destination, second), translate("snat", layout, map)}),
-      "calls itself by its floating IP"};
+  return {fmt::format("ct status dnat {0} saddr . {0} daddr @{1} snat {0} to ct original {0} daddr",
+                      layout.word, set),
+          joined({is_translated(), in_family(layout), load(layout.length, layout.source, 1),
+                  load(layout.length, layout.destination, second),
+                  fmt::format("[ lookup reg 1 set {} ]\n", set),
+                  fmt::format("[ ct load dst_{} => reg 1 , dir original ]\n", layout.word),
+                  fmt::format("[ nat snat {} addr_min reg 1 ]\n", layout.word)}),
+          "calls itself by its floating IP"};
 }
 
 Rule stays_inside(const Layout& layout) {
@@ -154,6 +157,10 @@ Chain base_chain(std::string name, unsigned hook, int priority, std::string_view
 
 std::vector<Rule> egress_rules(const RulesetOptions& options) {
   std::vector<Rule> rules{between_floating(kV4), between_floating(kV6)};
+  if (has(options, Map::kHairpin)) {
+    rules.push_back(hairpin(kV4));
+    rules.push_back(hairpin(kV6));
+  }
   for (const Layout& layout : {kV4, kV6}) {
     for (Rule& rule : never_outbound(layout)) rules.push_back(std::move(rule));
     // A rule on an empty set would only puzzle its reader.
@@ -169,15 +176,16 @@ std::vector<Rule> egress_rules(const RulesetOptions& options) {
 std::string internal_name(int family) { return family == AF_INET ? "internal" : "internal6"; }
 
 std::vector<Chain> chains_of(const RulesetOptions& options) {
-  Chain prerouting = base_chain("prerouting", NF_INET_PRE_ROUTING, -100, "dstnat",
-                                "from the network and from instances: to floating IPs");
+  Chain prerouting =
+      base_chain("prerouting", NF_INET_PRE_ROUTING, kDestinationPriority, "dstnat - 10",
+                 "from the network and from instances: to floating IPs");
   prerouting.rules = {to_instance(kV4), to_instance(kV6)};
   // nft 1.0.6 does not know the word dstnat here.
-  Chain output = base_chain("output", NF_INET_LOCAL_OUT, -100, "-100",
+  Chain output = base_chain("output", NF_INET_LOCAL_OUT, kDestinationPriority, "-110",
                             "from the host itself: to floating IPs");
   output.rules = {to_instance(kV4), to_instance(kV6)};
-  Chain postrouting = base_chain("postrouting", NF_INET_POST_ROUTING, 100, "srcnat",
-                                 "from instances: under their floating IPs");
+  Chain postrouting = base_chain("postrouting", NF_INET_POST_ROUTING, kSourcePriority,
+                                 "srcnat - 10", "from instances: under their floating IPs");
   if (options.snat == SnatMode::kEgress) {
     postrouting.rules = egress_rules(options);
   } else {

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "nat/attributes.h"
-#include "nat/element_message.h"
+#include "nat/element_reply.h"
 #include "nat/ruleset_rules.h"
 
 namespace fipd::nat {

@@ -4,8 +4,20 @@
 
 namespace fipd {
 
-KnownNat::KnownNat(std::span<const nat::Mapping> dump) {
-  for (const nat::Mapping& mapping : dump) set(mapping.map, mapping.key, mapping.value);
+KnownNat::KnownNat(std::span<const nat::Element> dump) {
+  for (const nat::Element& each : dump) {
+    if (each.map == nat::Map::kHairpin) {
+      set(each.map, each.key.address, IpAddress());
+    } else if (const auto* address = std::get_if<IpAddress>(&each.value)) {
+      set(each.map, each.key.address, *address);
+    }
+  }
+  // Which floating IPs stand behind the hairpins.
+  Elements& hairpins = maps_[static_cast<std::size_t>(nat::Map::kHairpin)];
+  if (hairpins.empty()) return;
+  for_each(nat::Map::kFixedByFloating, [&](const IpAddress& floating, const IpAddress& fixed) {
+    if (const auto at = hairpins.find(fixed); at != hairpins.end()) at->second = floating;
+  });
 }
 
 std::optional<IpAddress> KnownNat::find(nat::Map map, const IpAddress& key) const {

@@ -20,8 +20,10 @@ namespace fipd {
 class KnownNat {
  public:
   KnownNat() = default;
-  explicit KnownNat(std::span<const nat::Mapping> dump);
+  explicit KnownNat(std::span<const nat::Element> dump);
 
+  // Of kHairpin, which has no values in the kernel: a floating IP that the key is behind, or the
+  // unspecified address where the element was read without one.
   [[nodiscard]] std::optional<IpAddress> find(nat::Map map, const IpAddress& key) const;
   void set(nat::Map map, const IpAddress& key, const std::optional<IpAddress>& value);
   [[nodiscard]] std::size_t size() const;

@@ -23,9 +23,11 @@ std::chrono::milliseconds backoff(unsigned attempts) {
   return std::chrono::milliseconds(100) * (1 << std::min(attempts, 8U));  // 100 ms ... 25 s
 }
 
-const IpAddress& floating_of(const nat::MappingChange& change) {
-  if (change.map == nat::Map::kFixedByFloating) return change.key;
-  return change.after ? *change.after : *change.before;
+// Whose change it is; nothing where that is not known any more.
+std::optional<IpAddress> floating_of(const nat::ElementChange& change, const KnownNat& known) {
+  if (change.map == nat::Map::kFixedByFloating) return change.key.address;
+  if (change.map == nat::Map::kHairpin) return known.find(change.map, change.key.address);
+  return std::get<IpAddress>(change.after ? *change.after : *change.before);
 }
 
 bool somebody_else_wrote(const nat::CommitFailure& failure) {
@@ -92,7 +94,7 @@ boost::asio::awaitable<void> Reconciler::gather(Pass& pass) {
   routes_.for_each_destination(note);
   if (held_long(pass)) co_await yield(pass);
   standings_.for_each([&](const IpAddress& floating, const Standing&) { note(floating); });
-  for (const nat::Map map : {nat::Map::kFloatingByFixed, nat::Map::kFloatingByHairpin}) {
+  for (const nat::Map map : {nat::Map::kFloatingByFixed, nat::Map::kHairpin}) {
     if (held_long(pass)) co_await yield(pass);
     nat_.for_each(
         map, [&](const IpAddress& fixed, const IpAddress&) { pass.planner.touch_fixed(fixed); });
@@ -205,7 +207,7 @@ boost::asio::awaitable<bool> Reconciler::write(Pass& pass) {
 }
 
 boost::asio::awaitable<bool> Reconciler::write_mappings(Pass& pass) {
-  const std::vector<nat::MappingChange>& changes = pass.plan.mappings;
+  const std::vector<nat::ElementChange>& changes = pass.plan.mappings;
   using Committed = tl::expected<void, nat::CommitFailure>;
   Committed committed;
   if (changes.size() <= kInline) {
@@ -226,7 +228,10 @@ boost::asio::awaitable<bool> Reconciler::write_mappings(Pass& pass) {
                failure.error.message());
   if (!failure.refused.empty() &&
       (!somebody_else_wrote(failure) || refused_in_a_row_ > kTriesBeforeBlame)) {
-    for (const auto& each : failure.refused) refuse(floating_of(changes[each.index]), each.error);
+    for (const auto& each : failure.refused) {
+      const auto floating = floating_of(changes[each.index], nat_);
+      if (floating) refuse(*floating, each.error);
+    }
   } else if (refused_in_a_row_ > 1) {
     co_await pause(backoff(refused_in_a_row_));
   }
@@ -236,7 +241,7 @@ boost::asio::awaitable<bool> Reconciler::write_mappings(Pass& pass) {
 // A big transaction, on the kernel's thread and with its events turned off. The generation says
 // whether somebody else committed meanwhile: then everything is read again.
 boost::asio::awaitable<tl::expected<void, nat::CommitFailure>> Reconciler::commit_unheard(
-    const std::vector<nat::MappingChange>& changes) {
+    const std::vector<nat::ElementChange>& changes) {
   const Result<std::uint32_t> before = kernel_.nat.generation();
   if (nat_events_ != nullptr) nat_events_->mute();
   auto work = [&table = kernel_.nat, &changes] { return table.commit(changes); };

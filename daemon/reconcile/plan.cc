@@ -5,10 +5,16 @@ namespace fipd {
 using nat::Map;
 
 void Planner::map(Map map, const IpAddress& key, const std::optional<IpAddress>& value) {
-  auto before = nat_.find(map, key);
+  const auto before = nat_.find(map, key);
   if (before == value) return;
-  plan_.mappings.push_back({map, key, before, value});
   nat_.set(map, key, value);
+  // A set has no values: another floating IP behind an instance is no change of it.
+  const bool set = map == Map::kHairpin;
+  if (set && before && value) return;
+  nat::ElementChange change{map, key, {}, {}};
+  if (before) change.before = set ? nat::Value() : nat::Value(*before);
+  if (value) change.after = set ? nat::Value() : nat::Value(*value);
+  plan_.mappings.push_back(change);
 }
 
 void Planner::touch_fixed(const IpAddress& fixed) {
@@ -87,8 +93,8 @@ std::optional<IpAddress> Planner::source_of(const IpAddress& fixed, const Bindin
 
 bool Planner::compare_sources(const Bindings& bindings, nat::SnatMode mode, std::size_t limit) {
   const bool egress = mode == nat::SnatMode::kEgress;
-  const Map in_use = egress ? Map::kFloatingByFixed : Map::kFloatingByHairpin;
-  const Map unused = egress ? Map::kFloatingByHairpin : Map::kFloatingByFixed;
+  const Map in_use = egress ? Map::kFloatingByFixed : Map::kHairpin;
+  const Map unused = egress ? Map::kHairpin : Map::kFloatingByFixed;
   for (; limit > 0 && !touched_.empty(); --limit) {
     const IpAddress fixed = touched_.back();
     touched_.pop_back();

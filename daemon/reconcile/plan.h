@@ -15,7 +15,7 @@ namespace fipd {
 // `routes_up`, then `routes_down`; then the connections of `gone` are flushed. A removed address
 // passes twice: first its route goes, and when the peers have let go, its mapping.
 struct Plan {
-  std::vector<nat::MappingChange> mappings;
+  std::vector<nat::ElementChange> mappings;
   std::vector<bgp::RouteChange> routes_up;
   std::vector<bgp::RouteChange> routes_down;
   std::vector<nat::Translation> gone;

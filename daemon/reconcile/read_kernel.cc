@@ -27,8 +27,8 @@ Result<NatReading> read(nat::NatTable& table, const nat::RulesetOptions& options
   const auto dump = table.dump();
   if (!dump) return fail(Error(dump.error()).within("nftables maps"));
   NatReading reading{std::move(*repaired), KnownNat(*dump), {}};
-  for (const nat::Mapping& each : *dump) {
-    if (each.map == nat::Map::kFixedByFloating) reading.floatings.insert(each.key);
+  for (const nat::Element& each : *dump) {
+    if (each.map == nat::Map::kFixedByFloating) reading.floatings.insert(each.key.address);
   }
   return reading;
 }

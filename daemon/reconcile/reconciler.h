@@ -158,7 +158,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   boost::asio::awaitable<bool> write(Pass& pass);
   boost::asio::awaitable<bool> write_mappings(Pass& pass);
   boost::asio::awaitable<tl::expected<void, nat::CommitFailure>> commit_unheard(
-      const std::vector<nat::MappingChange>& changes);
+      const std::vector<nat::ElementChange>& changes);
   boost::asio::awaitable<bool> write_routes(Pass& pass,
                                             const std::vector<bgp::RouteChange>& changes);
   boost::asio::awaitable<void> conclude(Pass& pass);

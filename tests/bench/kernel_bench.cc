@@ -49,7 +49,7 @@ RawWriter::RawWriter()
       routes_(taken(NetlinkSocket::open(NETLINK_ROUTE, {}))) {}
 
 void RawWriter::prepare_pairs(unsigned first, unsigned count) {
-  std::vector<nat::MappingChange> changes;
+  std::vector<nat::ElementChange> changes;
   for (unsigned i = first; i < first + count; ++i) {
     changes.push_back({nat::Map::kFixedByFloating, floating(i), std::nullopt, fixed(i)});
     changes.push_back({nat::Map::kFloatingByFixed, fixed(i), std::nullopt, floating(i)});

@@ -1,14 +1,14 @@
 #include "nat/address_ranges.h"
-#include "nat/element_message.h"
+#include "nat/element_reply.h"
 #include "netlink_message.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using fipd::nat::Map;
   for_each_message(data, size, [](const nlmsghdr& message) {
-    std::vector<fipd::nat::Mapping> mappings;
-    for (const Map map : {Map::kFixedByFloating, Map::kFloatingByHairpin}) {
+    std::vector<fipd::nat::Element> mappings;
+    for (const Map map : {Map::kFixedByFloating, Map::kHairpin}) {
       for (const bool v6 : {false, true}) {
-        fipd::nat::decode_mappings(message, map, v6, mappings);
+        fipd::nat::decode_elements(message, map, v6, mappings);
       }
     }
     std::vector<fipd::nat::IntervalMark> marks;

@@ -7,20 +7,21 @@
 
 #include "bytes.h"
 #include "nat/attributes.h"
+#include "nat/element_reply.h"
 
 namespace fipd::nat {
 namespace {
 
 using Packing = ElementEncoder::Packing;
 
-MappingChange added(Map map, const char* key, const char* value) {
+ElementChange added(Map map, const char* key, const char* value) {
   return {map, ip(key), std::nullopt, ip(value)};
 }
 
-std::vector<MappingChange> many(std::size_t count) {
-  std::vector<MappingChange> out;
+std::vector<ElementChange> many(std::size_t count) {
+  std::vector<ElementChange> out;
   for (std::size_t i = 0; i < count; ++i) {
-    const boost::asio::ip::address_v4 key(0xac100000U + static_cast<unsigned>(i));
+    const IpAddress key = boost::asio::ip::address_v4(0xac100000U + static_cast<unsigned>(i));
     out.push_back({Map::kFixedByFloating, key, std::nullopt, key});
   }
   return out;
@@ -56,7 +57,7 @@ TEST(ElementMessage, AddsAsNftDoes) {
 // `strace -xx nft delete element inet fipd fixed_by_floating { 172.16.1.4 }`.
 TEST(ElementMessage, RemovesAsNftDoes) {
   ElementEncoder encoder("fipd");
-  const std::vector<MappingChange> changes{
+  const std::vector<ElementChange> changes{
       {Map::kFixedByFloating, ip("172.16.1.4"), ip("10.65.0.14"), std::nullopt}};
   const auto messages = messages_of(encoder.encode(changes, 0, Packing::kMany));
   ASSERT_EQ(messages.size(), 3u);
@@ -73,22 +74,22 @@ TEST(ElementMessage, RemovesAsNftDoes) {
             "100001800c00018008000100ac100104");
 }
 
-// `strace -xx nft add element inet fipd floating_by_hairpin6 { fd00::2 . fd00::2 : 2001:db8::2 }`.
+// `strace -xx nft add element inet fipd hairpin6 { fd00::2 . fd00::2 }`.
 TEST(ElementMessage, ConcatenatesTheKeyOfAHairpinAsNftDoes) {
   ElementEncoder encoder("fipd");
-  const std::vector changes{added(Map::kFloatingByHairpin, "fd00::2", "2001:db8::2")};
+  const std::vector<ElementChange> changes{
+      {Map::kHairpin, ip("fd00::2"), std::nullopt, std::monostate()}};
   const auto messages = messages_of(encoder.encode(changes, 0, Packing::kMany));
   ASSERT_EQ(messages.size(), 3u);
   const std::string wanted =
-      "48000380"
-      "440001802800018024000100fd000000000000000000000000000002fd000000000000000000000000000002"
-      "180002801400010020010db8000000000000000000000002";
+      "30000380"
+      "2c0001802800018024000100fd000000000000000000000000000002fd000000000000000000000000000002";
   EXPECT_TRUE(to_hex(messages[1]).ends_with(wanted)) << to_hex(messages[1]);
 }
 
 TEST(ElementMessage, DeletesBeforeItAddsInWhateverOrderTheChangesAre) {
   ElementEncoder encoder("fipd");
-  std::vector<MappingChange> changes{
+  std::vector<ElementChange> changes{
       added(Map::kFixedByFloating, "172.16.1.3", "10.65.0.13"),
       {Map::kFixedByFloating, ip("172.16.1.4"), ip("10.65.0.14"), ip("10.65.0.15")},
       {Map::kFloatingByFixed, ip("10.65.0.14"), ip("172.16.1.4"), std::nullopt}};
@@ -124,10 +125,10 @@ TEST(ElementMessage, SplitsWhereAnAttributesLengthEnds) {
   const auto batch = encoder.encode(changes, 1, Packing::kMany);
   const auto messages = messages_of(batch);
   ASSERT_EQ(messages.size(), 2u + 3u);
-  std::vector<Mapping> read;
+  std::vector<Element> read;
   for (const auto& message : messages) {
     std::vector<std::byte> reply(message.begin(), message.end());
-    decode_mappings(header_of(reply), Map::kFixedByFloating, false, read);
+    decode_elements(header_of(reply), Map::kFixedByFloating, false, read);
   }
   ASSERT_EQ(read.size(), changes.size());
   for (std::size_t i = 0; i < read.size(); ++i) EXPECT_EQ(read[i].key, changes[i].key);
@@ -142,22 +143,23 @@ TEST(ElementMessage, GivesBackTheBufferOfABigLoadAndStillEncodes) {
 
 TEST(ElementMessage, LeavesOutElementsThatAreNotOfTheMapsForm) {
   ElementEncoder encoder("fipd");
-  const std::vector changes{added(Map::kFloatingByHairpin, "10.65.0.13", "172.16.1.3")};
+  const std::vector<ElementChange> changes{
+      {Map::kHairpin, ip("10.65.0.13"), std::nullopt, std::monostate()}};
   const auto batch = encoder.encode(changes, 1, Packing::kMany);
   const auto message = messages_of(batch)[1];
-  std::vector<Mapping> read;
-  decode_mappings(header_of(message), Map::kFixedByFloating, false, read);
-  decode_mappings(header_of(message), Map::kFloatingByHairpin, true, read);
+  std::vector<Element> read;
+  decode_elements(header_of(message), Map::kFixedByFloating, false, read);
+  decode_elements(header_of(message), Map::kHairpin, true, read);
   EXPECT_TRUE(read.empty());
-  decode_mappings(header_of(message), Map::kFloatingByHairpin, false, read);
+  decode_elements(header_of(message), Map::kHairpin, false, read);
   ASSERT_EQ(read.size(), 1u);
-  EXPECT_EQ(read[0], (Mapping{Map::kFloatingByHairpin, ip("10.65.0.13"), ip("172.16.1.3")}));
+  EXPECT_EQ(read[0], (Element{Map::kHairpin, ip("10.65.0.13"), {}}));
   // Source not destination: an element by somebody else.
   std::vector<std::byte> foreign(message.begin(), message.end());
-  const std::size_t destination = foreign.size() - 12 - 4;
+  const std::size_t destination = foreign.size() - 4;
   foreign[destination] ^= std::byte{1};
   read.clear();
-  decode_mappings(header_of(foreign), Map::kFloatingByHairpin, false, read);
+  decode_elements(header_of(foreign), Map::kHairpin, false, read);
   EXPECT_TRUE(read.empty());
 }
 
@@ -169,8 +171,8 @@ TEST(ElementMessage, ReadsNothingPastACutMessage) {
   for (std::size_t length = sizeof(nlmsghdr); length < whole.size(); ++length) {
     std::vector<std::byte> cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
     reinterpret_cast<nlmsghdr*>(cut.data())->nlmsg_len = static_cast<std::uint32_t>(length);
-    std::vector<Mapping> read;
-    decode_mappings(header_of(cut), Map::kFixedByFloating, false, read);
+    std::vector<Element> read;
+    decode_elements(header_of(cut), Map::kFixedByFloating, false, read);
     EXPECT_LT(read.size(), 3u);
   }
 }

@@ -8,8 +8,8 @@
 namespace fipd::nat {
 namespace {
 
-MappingChange change(const char* key, const char* before, const char* after) {
-  MappingChange out{Map::kFixedByFloating, ip(key), std::nullopt, std::nullopt};
+ElementChange change(const char* key, const char* before, const char* after) {
+  ElementChange out{Map::kFixedByFloating, ip(key), std::nullopt, std::nullopt};
   if (before != nullptr) out.before = ip(before);
   if (after != nullptr) out.after = ip(after);
   return out;

@@ -88,16 +88,16 @@ class NftTableFixture : public KernelTest {
     return done ? *done : "FAILED: " + done.error().message();
   }
 
-  static MappingChange change(Map map, const std::string& key, const char* before,
+  static ElementChange change(Map map, const std::string& key, const char* before,
                               const char* after) {
-    MappingChange out{map, ip(key), std::nullopt, std::nullopt};
+    ElementChange out{map, ip(key), std::nullopt, std::nullopt};
     if (before != nullptr) out.before = ip(before);
     if (after != nullptr) out.after = ip(after);
     return out;
   }
   // Both directions of pairs 172.16.0.0+i and 10.65.0.0+i, or of their like in IPv6.
-  static std::vector<MappingChange> pairs(std::size_t count, bool v6 = false) {
-    std::vector<MappingChange> out;
+  static std::vector<ElementChange> pairs(std::size_t count, bool v6 = false) {
+    std::vector<ElementChange> out;
     out.reserve(2 * count);
     for (std::size_t i = 0; i < count; ++i) {
       const IpAddress floating = numbered(v6 ? "2001:db8::" : "172.16.0.0", i);

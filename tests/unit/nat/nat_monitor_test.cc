@@ -74,7 +74,7 @@ TEST_F(NatMonitorTest, SeesEachOfManyCommitsOnce) {
   ASSERT_EQ(ensure(), "the table is missing");
   auto other = NftTable::open("fipd");
   ASSERT_TRUE(other);
-  for (const MappingChange& change : pairs(500)) ASSERT_TRUE((*other)->commit({&change, 1}));
+  for (const ElementChange& change : pairs(500)) ASSERT_TRUE((*other)->commit({&change, 1}));
   look();
   EXPECT_EQ(witness_.seen.size(), 1000u);
   EXPECT_EQ(witness_.overruns, 0u);
@@ -85,7 +85,7 @@ TEST_F(NatMonitorTest, TellsOfAnOverrunAndGoesOn) {
   auto other = NftTable::open("fipd");
   ASSERT_TRUE(other);
   // 800,000 elements told at once are more than the buffer holds.
-  std::vector<MappingChange> changes = pairs(100000);
+  std::vector<ElementChange> changes = pairs(100000);
   const auto more = pairs(100000, true);
   changes.insert(changes.end(), more.begin(), more.end());
   auto gone = changes;

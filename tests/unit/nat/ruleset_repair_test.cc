@@ -121,7 +121,7 @@ TEST_F(RulesetRepairTest, AChainAtAnotherPriority) {
       "type nat hook output priority 7; }; add rule inet fipd output dnat ip to ip daddr map "
       "@fixed_by_floating; add rule inet fipd output dnat ip6 to ip6 daddr map "
       "@fixed_by_floating6");
-  expect_repaired("chain output is at the wrong hook (priority 7 instead of -100)");
+  expect_repaired("chain output is at the wrong hook (priority 7 instead of -110)");
 }
 
 TEST_F(RulesetRepairTest, AChainThatDrops) {
@@ -159,9 +159,8 @@ TEST_F(RulesetRepairTest, ATranslationWithFlagsOfItsOwn) {
 }
 
 TEST_F(RulesetRepairTest, AMissingMap) {
-  by_hand("flush chain inet fipd postrouting; delete map inet fipd floating_by_hairpin6");
-  expect_repaired(
-      "chain postrouting has 0 rules instead of 11; map floating_by_hairpin6 is missing");
+  by_hand("flush chain inet fipd postrouting; delete map inet fipd floating_by_fixed6");
+  expect_repaired("chain postrouting has 0 rules instead of 11; map floating_by_fixed6 is missing");
 }
 
 TEST_F(RulesetRepairTest, AMapOfAWrongTypeLosesItsElementsOnly) {
@@ -196,11 +195,13 @@ TEST_F(RulesetRepairTest, AnotherModeAndBack) {
   options_.snat = SnatMode::kHairpin;
   options_.internal.clear();
   expect_repaired(
-      "chain postrouting has 11 rules instead of 2; set internal is not fipd's; set internal6 is "
-      "not fipd's");
+      "chain postrouting has 11 rules instead of 2; set hairpin is missing; set hairpin6 is "
+      "missing; set internal is not fipd's; set internal6 is not fipd's");
   options_.internal = {*Prefix::parse("192.0.2.0/24")};
   options_.snat = SnatMode::kEgress;
-  expect_repaired("chain postrouting has 2 rules instead of 10; set internal is missing");
+  expect_repaired(
+      "chain postrouting has 2 rules instead of 10; set internal is missing; set hairpin is not "
+      "fipd's; set hairpin6 is not fipd's");
 }
 
 TEST_F(RulesetRepairTest, LeavesOtherTablesAlone) {

@@ -88,7 +88,7 @@ TEST(Ruleset, SaysInWordsWhatIsWrong) {
   EXPECT_EQ(said([](auto& table) { table.dormant = true; }), "the table is dormant\n");
   EXPECT_EQ(said([](auto& table) { table.chains.pop_back(); }), "chain postrouting is missing\n");
   EXPECT_EQ(said([](auto& table) { table.chains[0].priority = 7; }),
-            "chain prerouting is at the wrong hook (priority 7 instead of -100)\n");
+            "chain prerouting is at the wrong hook (priority 7 instead of -110)\n");
   EXPECT_EQ(said([](auto& table) { table.chains[1].policy = 0; }),
             "chain output has the wrong policy\n");
   EXPECT_EQ(said([](auto& table) { table.chains[1].rules.pop_back(); }),

@@ -129,11 +129,15 @@ class BenchTop : public testing::Test {
   std::optional<Reconciler> reconciler_;
 
  private:
-  static std::string text_of(const nat::MappingChange& change) {
+  static std::string text_of(const nat::ElementChange& change) {
     static constexpr const char* kMaps[] = {"dnat", "snat", "hairpin"};
     const char* map = kMaps[static_cast<int>(change.map)];
-    if (!change.after) return fmt::format("-{} {}", map, change.key);
-    return fmt::format("{}{} {}:{}", change.before ? "~" : "+", map, change.key, *change.after);
+    const IpAddress& key = change.key.address;
+    if (!change.after) return fmt::format("-{} {}", map, key);
+    const char* sign = change.before ? "~" : "+";
+    const auto* value = std::get_if<IpAddress>(&*change.after);
+    if (value == nullptr) return fmt::format("{}{} {}", sign, map, key);
+    return fmt::format("{}{} {}:{}", sign, map, key, *value);
   }
 
   // The transactions that went through since the last note: each is one effect.
@@ -145,7 +149,7 @@ class BenchTop : public testing::Test {
         continue;
       }
       std::vector<std::string> parts;
-      for (const nat::MappingChange& change : *transaction) parts.push_back(text_of(change));
+      for (const nat::ElementChange& change : *transaction) parts.push_back(text_of(change));
       std::sort(parts.begin(), parts.end());
       effects_.push_back(fmt::format("nat[{}]", fmt::join(parts, ", ")));
     }

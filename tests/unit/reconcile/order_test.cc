@@ -135,7 +135,7 @@ TEST_F(Order, ThousandsOfFloatingIpsOfOneInstanceAreNotComparedEachWithEach) {
   settle();  // 4 * 10^8 look-ups would not be done in its time
   EXPECT_EQ(nat_.elements.size(), 20001u);
   EXPECT_EQ((nat_.elements[{nat::Map::kFloatingByFixed, address("10.65.0.13")}]),
-            address("172.16.0.0"));
+            nat::Value(address("172.16.0.0")));
 }
 
 TEST_F(Order, AnAddressWithoutAnInterfaceIsTranslatedAndWaits) {

@@ -52,8 +52,8 @@ TEST_F(Planning, APairIsTwoElementsAndARoute) {
   const Plan first = plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
   EXPECT_THAT(first.mappings,
               UnorderedElementsAre(
-                  nat::MappingChange{Map::kFixedByFloating, kFloating, std::nullopt, kFixed},
-                  nat::MappingChange{Map::kFloatingByFixed, kFixed, std::nullopt, kFloating}));
+                  nat::ElementChange{Map::kFixedByFloating, kFloating, std::nullopt, kFixed},
+                  nat::ElementChange{Map::kFloatingByFixed, kFixed, std::nullopt, kFloating}));
   EXPECT_THAT(first.routes_up, ElementsAre(bgp::RouteChange{bgp::RouteAction::kAdd, kRoute}));
   const Plan again = plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
   EXPECT_TRUE(again.empty()) << "what was planned is known: nothing is planned twice";
@@ -66,9 +66,9 @@ TEST_F(Planning, ARetargetChangesBothDirectionsAtOnceAndFlushesTheOldPair) {
   const Plan move = plan([](Planner& planner) { planner.keep(kFloating, kOther, kRoute); });
   EXPECT_THAT(move.mappings,
               UnorderedElementsAre(
-                  nat::MappingChange{Map::kFixedByFloating, kFloating, kFixed, kOther},
-                  nat::MappingChange{Map::kFloatingByFixed, kFixed, kFloating, std::nullopt},
-                  nat::MappingChange{Map::kFloatingByFixed, kOther, std::nullopt, kFloating}));
+                  nat::ElementChange{Map::kFixedByFloating, kFloating, kFixed, kOther},
+                  nat::ElementChange{Map::kFloatingByFixed, kFixed, kFloating, std::nullopt},
+                  nat::ElementChange{Map::kFloatingByFixed, kOther, std::nullopt, kFloating}));
   EXPECT_THAT(move.gone, ElementsAre(nat::Translation{kFloating, kFixed}));
   EXPECT_THAT(move.routes_up, IsEmpty());
 }
@@ -139,8 +139,34 @@ TEST_F(Planning, TheOtherSnatModeMovesTheElementToItsOwnMap) {
       plan([](Planner& planner) { planner.touch_fixed(kFixed); }, nat::SnatMode::kHairpin);
   EXPECT_THAT(change.mappings,
               UnorderedElementsAre(
-                  nat::MappingChange{Map::kFloatingByHairpin, kFixed, std::nullopt, kFloating},
-                  nat::MappingChange{Map::kFloatingByFixed, kFixed, kFloating, std::nullopt}));
+                  nat::ElementChange{Map::kHairpin, kFixed, std::nullopt, nat::Value()},
+                  nat::ElementChange{Map::kFloatingByFixed, kFixed, kFloating, std::nullopt}));
+}
+
+TEST_F(Planning, AHairpinNeedsNoWriteWhenAnotherFloatingIPStandsBehindIt) {
+  bind(kSecond, kFixed);
+  const auto keep = [](const IpAddress& floating) {
+    return [floating](Planner& planner) { planner.keep(floating, kFixed, std::nullopt); };
+  };
+  EXPECT_EQ(plan(keep(kSecond), nat::SnatMode::kHairpin).mappings.size(), 2u);
+  bind(kFloating, kFixed);
+  EXPECT_EQ(plan(keep(kFloating), nat::SnatMode::kHairpin).mappings.size(), 1u);
+  bindings_.remove(kFloating, "api");
+  bindings_.remove(kSecond, "api");
+  const auto forget = [&](const IpAddress& floating) {
+    return plan([&](Planner& planner) { planner.forget(floating); }, nat::SnatMode::kHairpin);
+  };
+  EXPECT_EQ(forget(kSecond).mappings.size(), 1u);
+  EXPECT_EQ(forget(kFloating).mappings.size(), 2u);
+}
+
+TEST(KnownNat, FindsWhoStandsBehindAHairpinThatItReads) {
+  const std::vector<nat::Element> dump{{Map::kHairpin, kFixed, {}},
+                                       {Map::kHairpin, kOther, {}},
+                                       {Map::kFixedByFloating, kFloating, kFixed}};
+  const KnownNat known(dump);
+  EXPECT_EQ(known.find(Map::kHairpin, kFixed), kFloating);
+  EXPECT_EQ(known.find(Map::kHairpin, kOther), IpAddress()) << "there, and nobody's";
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ TEST_F(Refusal, WhatSomebodyElseChangedMeanwhileIsReadAndComparedAgain) {
   put("172.16.1.3", "10.65.0.14");
   EXPECT_EQ(state_of("172.16.1.3"), State::kRouted);
   EXPECT_EQ((nat_.elements[{nat::Map::kFixedByFloating, address("172.16.1.3")}]),
-            address("10.65.0.14"));
+            nat::Value(address("10.65.0.14")));
   EXPECT_EQ(reconciler_->counters().nat_refusals, 1u);
 }
 

@@ -197,8 +197,7 @@ TEST_F(Repair, NewRulesTakeForceAndMoveTheElements) {
   hairpin.ruleset.snat = nat::SnatMode::kHairpin;
   reconciler_->configure(hairpin);
   settle();
-  EXPECT_THAT(effects(),
-              ElementsAre("rules", "nat[+hairpin 10.65.0.13:172.16.1.3, -snat 10.65.0.13]"));
+  EXPECT_THAT(effects(), ElementsAre("rules", "nat[+hairpin 10.65.0.13, -snat 10.65.0.13]"));
 }
 
 TEST_F(Repair, NarrowerPoolsWithdrawWhatTheyNoLongerAdmit) {
