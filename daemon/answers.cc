@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "daemon/daemon.h"
+#include "daemon/state/forward.h"
 
 namespace fipd {
 namespace {
@@ -114,8 +115,8 @@ std::vector<FloatingIpReport> Daemon::rows(const IpAddress& floating) {
     row.source = loser.origin;
     row.revision = loser.revision;
     row.state = State::kConflict;
-    row.reason =
-        fmt::format("bound to {} by {}", claims.front().binding.fixed, claims.front().origin);
+    row.reason = fmt::format("bound to {} by {}", to_string(target_of(claims.front().binding)),
+                             claims.front().origin);
   }
   return rows;
 }

@@ -219,8 +219,8 @@ boost::asio::awaitable<ApiSource::Answer> ApiSource::judge(const ChangeRequest& 
       co_return tl::unexpected<ChangeFailure>(std::move(*refused));
     }
     if (!bound_to(binding.floating, staged, own)) ++own.added;
-    own.bound[binding.floating] = binding.fixed;
-    own.fixed.insert(binding.fixed);
+    own.bound[binding.floating] = target_of(binding);
+    binding.for_each_fixed([&](const IpAddress& fixed) { own.fixed.insert(fixed); });
     if (++count % kSlice == 0) co_await yield_now();
   }
   for (const IpAddress& floating : request.remove) {
@@ -231,7 +231,7 @@ boost::asio::awaitable<ApiSource::Answer> ApiSource::judge(const ChangeRequest& 
     own.bound[floating] = std::nullopt;
     if (++count % kSlice == 0) co_await yield_now();
   }
-  for (const auto& [floating, fixed] : own.bound) staged.bound[floating] = fixed;
+  for (auto& [floating, target] : own.bound) staged.bound[floating] = std::move(target);
   staged.fixed.insert(own.fixed.begin(), own.fixed.end());
   staged.added += own.added;
   co_return Answer();
@@ -258,10 +258,10 @@ std::optional<ChangeFailure> ApiSource::judge_put(const Binding& binding, bool r
                    fmt::format("there are {} floating IPs already: raise limits.floating_ips",
                                options_.most_floating_ips));
   }
-  if (present && *present != binding.fixed && !replace) {
+  if (present && !replace && *present != target_of(binding)) {
     return failure(ErrorCode::kConflict, "conflict", floating,
                    fmt::format("{} is bound to {} already: ask to replace it, or remove it first",
-                               floating, *present));
+                               floating, to_string(*present)));
   }
   return std::nullopt;
 }
@@ -280,13 +280,13 @@ std::optional<ChangeFailure> ApiSource::judge_removal(const IpAddress& floating,
                  fmt::format("no floating IP {}", floating));
 }
 
-std::optional<IpAddress> ApiSource::bound_to(const IpAddress& floating, const Staged& before,
-                                             const Staged& own) const {
+std::optional<Target> ApiSource::bound_to(const IpAddress& floating, const Staged& before,
+                                          const Staged& own) const {
   if (const auto at = own.bound.find(floating); at != own.bound.end()) return at->second;
   if (const auto at = before.bound.find(floating); at != before.bound.end()) return at->second;
   const Claim* claim = view_.bindings.winner(floating);
   if (claim == nullptr) return std::nullopt;
-  return claim->binding.fixed;
+  return target_of(claim->binding);
 }
 
 bool ApiSource::stored(const IpAddress& floating) const {

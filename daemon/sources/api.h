@@ -19,6 +19,7 @@
 #include "daemon/state/address_set.h"
 #include "daemon/state/bindings.h"
 #include "daemon/state/derive.h"
+#include "daemon/state/forward.h"
 #include "daemon/state/store_keeper.h"
 
 namespace fipd {
@@ -67,7 +68,7 @@ class ApiSource {
   };
   // What the requests judged so far, and not stored yet, make of an address: bound to, or removed.
   struct Staged {
-    boost::unordered_flat_map<IpAddress, std::optional<IpAddress>, AddressHash> bound;
+    boost::unordered_flat_map<IpAddress, std::optional<Target>, AddressHash> bound;
     AddressHashSet fixed;      // of those that are bound
     std::ptrdiff_t added = 0;  // floating IPs more than before, or fewer
   };
@@ -78,8 +79,8 @@ class ApiSource {
                                                        const Staged& before, const Staged& own);
   [[nodiscard]] std::optional<ChangeFailure> judge_removal(const IpAddress& floating,
                                                            bool must_exist, const Staged& staged);
-  [[nodiscard]] std::optional<IpAddress> bound_to(const IpAddress& floating, const Staged& before,
-                                                  const Staged& own) const;
+  [[nodiscard]] std::optional<Target> bound_to(const IpAddress& floating, const Staged& before,
+                                               const Staged& own) const;
   boost::asio::awaitable<void> hand_on(const std::vector<StoreChange>& changes);
   [[nodiscard]] Signal::Clock::time_point next_look() const;
   boost::asio::awaitable<void> look_at_store();

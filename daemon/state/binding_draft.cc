@@ -2,18 +2,19 @@
 
 #include <string>
 
+#include "daemon/state/extras_draft.h"
+#include "daemon/state/forward.h"
 #include "daemon/state/suggestion.h"
 
 namespace fipd {
 namespace {
 
-constexpr std::string_view kKeys[] = {"floating", "fixed", "interface", "id", "port", "primary"};
-tl::unexpected<Error> wrong_kind(const Word& word, std::string_view wanted) {
-  return fail(ErrorCode::kBadInput, "is {}: write {}", word.kind, wanted);
-}
+constexpr std::string_view kKeys[] = {"floating",   "fixed",   "interface", "id",
+                                      "port",       "primary", "forwards",  "limits",
+                                      "preference", "color",   "shared",    "check"};
 
 Outcome set_address(const Word& word, IpAddress& out, std::string_view example) {
-  if (word.text == nullptr) return wrong_kind(word, example);
+  if (!word.text) return wrong_kind(word, example);
   Result<IpAddress> address = parse_address(*word.text);
   if (!address) {
     return fail(ErrorCode::kBadInput, "'{}' is not an IP address: write {}", printable(*word.text),
@@ -24,7 +25,7 @@ Outcome set_address(const Word& word, IpAddress& out, std::string_view example) 
 }
 
 Outcome set_interface(const Word& word, std::string& out) {
-  if (word.text == nullptr) return wrong_kind(word, "the interface's name in quotes");
+  if (!word.text) return wrong_kind(word, "the interface's name in quotes");
   const std::string_view text = *word.text;
   if (text.size() > kMaxInterfaceName) {
     return fail(ErrorCode::kBadInput, "'{}' is longer than the {} bytes of an interface's name",
@@ -42,7 +43,7 @@ Outcome set_interface(const Word& word, std::string& out) {
 }
 
 Outcome set_opaque(const Word& word, std::string& out) {
-  if (word.text == nullptr) return wrong_kind(word, "a string in quotes");
+  if (!word.text) return wrong_kind(word, "a string in quotes");
   if (word.text->size() > kMaxOpaqueText) {
     return fail(ErrorCode::kLimit, "'{}' is longer than {} bytes", printable(*word.text),
                 kMaxOpaqueText);
@@ -69,20 +70,41 @@ Outcome BindingDraft::set(std::string_view key, const Word& word) {
   if (key == "id") return set_opaque(word, binding.id);
   if (key == "port") return set_opaque(word, binding.port);
   if (key == "primary") {
-    if (word.flag == nullptr) return wrong_kind(word, "true or false");
+    if (!word.flag) return wrong_kind(word, "true or false");
     binding.primary = *word.flag;
     return success();
   }
+  const auto known = set_extra(key, word, binding.extras);
+  if (!known) return fail(known.error());
+  if (*known) return success();
   return fail(ErrorCode::kBadInput, "is not known{}", suggestion(key, kKeys));
 }
 
 Outcome BindingDraft::finish() const {
   if (!floating_) return fail(ErrorCode::kBadInput, "'floating' is missing");
-  if (!fixed_) return fail(ErrorCode::kBadInput, "'fixed' is missing");
-  if (binding.floating.is_v4() != binding.fixed.is_v4()) {
+  if (binding.forwards().empty() && !fixed_) {
+    return fail(ErrorCode::kBadInput, "'fixed' is missing");
+  }
+  if (!binding.forwards().empty() && fixed_) {
+    return fail(ErrorCode::kBadInput,
+                "has 'fixed' and 'forwards': write 'fixed' for all ports of one instance, or "
+                "'forwards' for single ones");
+  }
+  return check_target(binding);
+}
+
+Outcome check_target(const Binding& binding) {
+  const bool v4 = binding.floating.is_v4();
+  if (binding.forwards().empty()) {
+    if (binding.fixed.is_v4() == v4) return success();
     return fail(ErrorCode::kBadInput,
                 "{} and {} are of different families: both must be IPv4, or both IPv6",
                 binding.floating, binding.fixed);
+  }
+  for (const Forward& forward : binding.forwards()) {
+    if (forward.fixed.is_v4() == v4) continue;
+    return fail(ErrorCode::kBadInput, "{} cannot forward {}: both must be IPv4, or both IPv6",
+                binding.floating, to_string(forward));
   }
   return success();
 }

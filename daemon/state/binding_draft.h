@@ -7,15 +7,9 @@
 #include "daemon/base/address.h"
 #include "daemon/base/result.h"
 #include "daemon/state/binding.h"
+#include "daemon/state/word.h"
 
 namespace fipd {
-
-// What a reader of JSON or TOML found behind a key, whatever the format.
-struct Word {
-  std::string_view kind;  // "a string", "a boolean"... for the message
-  const std::string_view* text = nullptr;
-  const bool* flag = nullptr;
-};
 
 // A binding on its way from its written form: the one place that knows the keys and what each may
 // hold. Errors say what is wrong and what to write; the reader adds the place.
@@ -31,6 +25,9 @@ class BindingDraft {
   bool floating_ = false;
   bool fixed_ = false;
 };
+
+// Whether it leads to one address or forwards ports, all of one family.
+[[nodiscard]] Outcome check_target(const Binding& binding);
 
 // Where each floating IP of a document was first seen.
 class FirstPlaces {

@@ -93,6 +93,9 @@ std::vector<IpAddress> Bindings::without_interface_in(const Prefix& prefix) cons
        at != unnamed_.end() && at->first <= last; ++at) {
     found.push_back(at->second);
   }
+  // One that forwards to several of them is there several times.
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
 
@@ -104,21 +107,21 @@ std::vector<IpAddress> Bindings::floatings() const {
 }
 
 void Bindings::index(const Binding& binding) {
-  by_fixed_[binding.fixed].insert(binding.floating);
-  if (binding.interface.empty()) {
-    unnamed_.emplace(binding.fixed, binding.floating);
-  } else {
-    by_interface_[binding.interface].insert(binding.floating);
-  }
+  const bool named = !binding.interface.empty();
+  if (named) by_interface_[binding.interface].insert(binding.floating);
+  binding.for_each_fixed([&](const IpAddress& fixed) {
+    by_fixed_[fixed].insert(binding.floating);
+    if (!named) unnamed_.emplace(fixed, binding.floating);
+  });
 }
 
 void Bindings::unindex(const Binding& binding) {
-  erase_from(by_fixed_, binding.fixed, binding.floating);
-  if (binding.interface.empty()) {
-    unnamed_.erase({binding.fixed, binding.floating});
-  } else {
-    erase_from(by_interface_, binding.interface, binding.floating);
-  }
+  const bool named = !binding.interface.empty();
+  if (named) erase_from(by_interface_, binding.interface, binding.floating);
+  binding.for_each_fixed([&](const IpAddress& fixed) {
+    erase_from(by_fixed_, fixed, binding.floating);
+    if (!named) unnamed_.erase({fixed, binding.floating});
+  });
 }
 
 }  // namespace fipd

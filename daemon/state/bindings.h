@@ -30,11 +30,12 @@ class Bindings {
   // The claim of that origin.
   [[nodiscard]] const Claim* claim(const IpAddress& floating, std::string_view origin) const;
 
-  // Floating IPs whose winner has this fixed IP, or names this interface. Null: none.
+  // Floating IPs whose winner leads to this fixed IP, as a whole or by a forward, or names this
+  // interface. Null: none.
   [[nodiscard]] const AddressSet* with_fixed(const IpAddress& fixed) const;
   [[nodiscard]] const AddressSet* with_interface(std::string_view interface) const;
-  // Floating IPs whose winner names no interface and has a fixed IP in `prefix`: those that a
-  // change of a route to `prefix` concerns.
+  // Floating IPs whose winner names no interface and leads to a fixed IP in `prefix`: those that a
+  // change of a route to `prefix` concerns. Each once.
   [[nodiscard]] std::vector<IpAddress> without_interface_in(const Prefix& prefix) const;
 
   // Floating IPs that are claimed, and claims that lost.

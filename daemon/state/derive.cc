@@ -50,18 +50,28 @@ const bgp::Link* usable_link(const Binding& binding, const Host& host, Interface
   return link;
 }
 
+// Whether `binding` may lead to `fixed`.
+std::optional<Refusal> refusal_of_fixed(const Binding& binding, const IpAddress& fixed,
+                                        FunctionRef<bool(const IpAddress&)> is_floating) {
+  if (binding.floating.is_v4() != fixed.is_v4()) {
+    return Refusal{"mixed_families",
+                   fmt::format("{} and {} are of different families", binding.floating, fixed)};
+  }
+  if (auto bad = unusable(fixed, "fixed IP")) return bad;
+  if (is_floating(fixed)) {
+    return Refusal{"fixed_is_floating",
+                   fmt::format("the fixed IP {} is itself a floating IP", fixed)};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Refusal> refusal_of(const Binding& binding, const DeriveRules& rules,
                                   const Host& host,
                                   FunctionRef<bool(const IpAddress&)> is_floating) {
   const IpAddress& floating = binding.floating;
-  if (floating.is_v4() != binding.fixed.is_v4()) {
-    return Refusal{"mixed_families",
-                   fmt::format("{} and {} are of different families", floating, binding.fixed)};
-  }
   if (auto bad = unusable(floating, "floating IP")) return bad;
-  if (auto bad = unusable(binding.fixed, "fixed IP")) return bad;
   const bool admitted = rules.pools.empty() ||
                         std::any_of(rules.pools.begin(), rules.pools.end(),
                                     [&](const Prefix& pool) { return pool.contains(floating); });
@@ -71,11 +81,14 @@ std::optional<Refusal> refusal_of(const Binding& binding, const DeriveRules& rul
   if (host.owns(floating)) {
     return Refusal{"own_address", fmt::format("{} is an address of this host", floating)};
   }
-  if (is_floating(binding.fixed)) {
-    return Refusal{"fixed_is_floating",
-                   fmt::format("the fixed IP {} is itself a floating IP", binding.fixed)};
-  }
-  return std::nullopt;
+  std::optional<Refusal> refusal;
+  const IpAddress* last = nullptr;  // forwards to one instance are looked at once
+  binding.for_each_fixed([&](const IpAddress& fixed) {
+    if (refusal || (last != nullptr && *last == fixed)) return;
+    refusal = refusal_of_fixed(binding, fixed, is_floating);
+    last = &fixed;
+  });
+  return refusal;
 }
 
 Desired derive(const Binding& binding, const DeriveRules& rules, const Host& host,
@@ -86,6 +99,10 @@ Desired derive(const Binding& binding, const DeriveRules& rules, const Host& hos
   };
   desired.refusal = refusal_of(binding, rules, host, is_floating);
   if (desired.refusal) return desired;
+  if (!binding.forwards().empty()) {
+    desired.refusal = {"no_forwards", "this version cannot forward ports"};
+    return desired;
+  }
   if (const auto* link = usable_link(binding, host, interface_to, desired.waiting)) {
     desired.route = bgp::HostRoute{binding.floating, rules.metric, link->index};
   }

@@ -4,9 +4,12 @@
 #include <array>
 
 #include <boost/json/monotonic_resource.hpp>
+#include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>
 
 #include "daemon/state/binding_draft.h"
+#include "daemon/state/extras_draft.h"
+#include "daemon/state/forward.h"
 #include "daemon/state/plain_toml.h"
 #include "daemon/state/suggestion.h"
 #include "daemon/state/text_file.h"
@@ -30,13 +33,49 @@ std::string_view json_kind(const json::value& value) {
   return kNames.at(static_cast<std::size_t>(value.kind()));
 }
 
-Word word_of(const json::value& value, std::string_view& text) {
+Word scalar_of(const json::value& value) {
   Word word{.kind = json_kind(value)};
   if (const json::string* string = value.if_string()) {
-    text = std::string_view(string->data(), string->size());
-    word.text = &text;
+    word.text = std::string_view(string->data(), string->size());
   }
-  word.flag = value.if_bool();
+  if (const bool* flag = value.if_bool()) word.flag = *flag;
+  if (const std::int64_t* number = value.if_int64()) word.number = *number;
+  return word;
+}
+
+Word word_of(const json::value& value) {
+  Word word = scalar_of(value);
+  if (const json::array* array = value.if_array()) {
+    word.list.emplace().reserve(array->size());
+    for (const json::value& each : *array) word.list->push_back(scalar_of(each));
+  }
+  if (const json::object* object = value.if_object()) {
+    word.table.emplace().reserve(object->size());
+    for (const auto& each : *object) {
+      word.table->push_back({each.key(), scalar_of(each.value())});
+    }
+  }
+  return word;
+}
+
+Word scalar_of(const toml::node& node) {
+  Word word{.kind = kind_of(node)};
+  if (const auto* string = node.as_string()) word.text = string->get();
+  if (const auto* flag = node.as_boolean()) word.flag = flag->get();
+  if (const auto* number = node.as_integer()) word.number = number->get();
+  return word;
+}
+
+Word word_of(const toml::node& node) {
+  Word word = scalar_of(node);
+  if (const toml::array* array = node.as_array()) {
+    word.list.emplace().reserve(array->size());
+    for (const toml::node& each : *array) word.list->push_back(scalar_of(each));
+  }
+  if (const toml::table* table = node.as_table()) {
+    word.table.emplace().reserve(table->size());
+    for (const auto& [key, value] : *table) word.table->push_back({key.str(), scalar_of(value)});
+  }
   return word;
 }
 
@@ -101,14 +140,7 @@ Result<Binding> binding_from_toml(const toml::node& node, std::string_view file)
   }
   BindingDraft draft;
   for (const auto& [key, value] : *table) {
-    Word word{.kind = kind_of(value)};
-    std::string_view text;
-    if (const auto* string = value.as_string()) {
-      text = string->get();
-      word.text = &text;
-    }
-    if (const auto* flag = value.as_boolean()) word.flag = &flag->get();
-    if (Outcome set = draft.set(key.str(), word); !set) {
+    if (Outcome set = draft.set(key.str(), word_of(value)); !set) {
       return fail(std::move(set).error().within(
           fmt::format("{}: {}", place_of(key, file), printable(key.str()))));
     }
@@ -138,6 +170,23 @@ Result<const toml::array*> entries_of(const toml::table& document, std::string_v
               place_of(*entries, file), kind_of(*entries));
 }
 
+void write(const Extras& extras, json::object& object) {
+  if (!extras.forwards.empty()) {
+    json::array forwards;
+    forwards.reserve(extras.forwards.size());
+    for (const Forward& each : extras.forwards) forwards.emplace_back(to_string(each));
+    object["forwards"] = std::move(forwards);
+  }
+  if (extras.limits) object["limits"] = to_json(*extras.limits);
+  if (extras.preference) object["preference"] = *extras.preference;
+  if (extras.color != 0) object["color"] = extras.color;
+  if (extras.shared) object["shared"] = true;
+  if (extras.check) {
+    const bool tcp = extras.check->kind == HealthCheck::Kind::kTcp;
+    object["check"] = tcp ? fmt::format("tcp/{}", extras.check->port) : "icmp";
+  }
+}
+
 }  // namespace
 
 Result<Binding> binding_from_json(const json::value& value, std::string_view place) {
@@ -147,9 +196,7 @@ Result<Binding> binding_from_json(const json::value& value, std::string_view pla
   }
   BindingDraft draft;
   for (const auto& member : *object) {
-    std::string_view text;
-    const Word word = word_of(member.value(), text);
-    if (Outcome set = draft.set(member.key(), word); !set) {
+    if (Outcome set = draft.set(member.key(), word_of(member.value())); !set) {
       return fail(
           std::move(set).error().within(fmt::format("{}.{}", place, printable(member.key()))));
     }
@@ -216,12 +263,50 @@ Result<std::vector<Binding>> bindings_from_toml(std::string_view text, std::stri
 json::object to_json(const Binding& binding) {
   json::object object;
   object["floating"] = binding.floating.to_string();
-  object["fixed"] = binding.fixed.to_string();
+  if (binding.forwards().empty()) object["fixed"] = binding.fixed.to_string();
   if (!binding.interface.empty()) object["interface"] = binding.interface;
   if (!binding.id.empty()) object["id"] = binding.id;
   if (!binding.port.empty()) object["port"] = binding.port;
   if (binding.primary) object["primary"] = true;
+  write(*binding.extras, object);
   return object;
+}
+
+json::object to_json(const Limits& limits) {
+  json::object object;
+  const auto put = [&](std::string_view key, std::uint64_t value) {
+    if (value != 0) object[key] = value;
+  };
+  put("in_bits", limits.in_bits);
+  put("in_burst", limits.in_burst);
+  put("out_bits", limits.out_bits);
+  put("out_burst", limits.out_burst);
+  put("new_connections", limits.new_connections);
+  put("new_connections_burst", limits.new_connections_burst);
+  put("connections", limits.connections);
+  return object;
+}
+
+std::string extras_text(const Rare<Extras>& extras) {
+  if (extras.is_usual()) return "";
+  json::object object;
+  write(*extras, object);
+  return json::serialize(object);
+}
+
+Result<Rare<Extras>> extras_from_text(std::string_view text) {
+  Rare<Extras> extras;
+  if (text.empty()) return extras;
+  const Result<json::value> document = parse_json(text, {});
+  if (!document) return fail(document.error());
+  const json::object* object = document->if_object();
+  if (object == nullptr) return fail(ErrorCode::kBadInput, "is {}", json_kind(*document));
+  for (const auto& member : *object) {
+    const auto known = set_extra(member.key(), word_of(member.value()), extras);
+    if (!known) return fail(Error(known.error()).within(printable(member.key())));
+    if (!*known) return fail(ErrorCode::kBadInput, "{}: is not known", printable(member.key()));
+  }
+  return extras;
 }
 
 }  // namespace fipd

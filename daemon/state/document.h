@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +16,12 @@ namespace fipd {
 //   JSON  {"floating_ips": [{"floating": "172.16.1.3", "fixed": "10.65.0.13",
 //                            "interface": "tap9a7e0868-da", "id": "...", "port": "...",
 //                            "primary": true}]}
+//         and, each where it is needed: instead of "fixed"
+//         "forwards": ["tcp/443=10.65.0.13:8443", "udp/5000-5010=10.65.0.14:6000-6010"],
+//         "limits": {"in_bits": 100000000, "in_burst": 1000000, "out_bits": 100000000,
+//                    "out_burst": 1000000, "new_connections": 100, "new_connections_burst": 50,
+//                    "connections": 1000},
+//         "preference": 100, "color": 7, "shared": true, "check": "tcp/443" or "icmp"
 //   TOML  [[floating_ip]]  with the same keys
 // Pure. Every error names the place ("floating_ips[3].fixed", "a.toml:12:9") and the remedy;
 // unknown keys, wrong types, over-long texts, control characters, mixed families and the same
@@ -33,5 +40,10 @@ inline constexpr std::size_t kMaxBindings = 250000;
 
 // Without the keys that are at their defaults.
 [[nodiscard]] boost::json::object to_json(const Binding& binding);
+[[nodiscard]] boost::json::object to_json(const Limits& limits);
+
+// The extras alone, as the store keeps them: a JSON object, "" where all is usual.
+[[nodiscard]] std::string extras_text(const Rare<Extras>& extras);
+[[nodiscard]] Result<Rare<Extras>> extras_from_text(std::string_view text);
 
 }  // namespace fipd

@@ -37,13 +37,13 @@ class Entry {
     const bool yes = value == "true";
     Word word;
     if (yes || value == "false") {
-      word.flag = &yes;
+      word.flag = yes;
       return draft_.set(key, word).has_value();
     }
     if (value.size() < 2 || value.front() != '"' || value.back() != '"') return false;
     value = value.substr(1, value.size() - 2);
     if (value.find_first_of("\"\\") != std::string_view::npos) return false;
-    word.text = &value;
+    word.text = value;
     return draft_.set(key, word).has_value();
   }
 
@@ -52,7 +52,7 @@ class Entry {
 
  private:
   BindingDraft draft_;
-  std::string_view keys_[6];
+  std::string_view keys_[9];
   std::size_t count_ = 0;
 };
 

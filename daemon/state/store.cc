@@ -9,6 +9,8 @@
 
 #include <sqlite3.h>
 
+#include "daemon/state/binding_draft.h"
+#include "daemon/state/document.h"
 #include "daemon/state/scratch_copy.h"
 
 namespace fipd {
@@ -23,6 +25,8 @@ constexpr const char* kUpgrades[] = {
     "  port TEXT NOT NULL, is_primary INTEGER NOT NULL, revision INTEGER NOT NULL"
     ") STRICT, WITHOUT ROWID;"
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+    // JSON, '' where all is usual; `fixed` is '' where there are forwards.
+    "ALTER TABLE binding ADD COLUMN extras TEXT NOT NULL DEFAULT '';",
 };
 constexpr std::int64_t kSchema = std::size(kUpgrades);
 
@@ -77,6 +81,21 @@ pid_t lock_holder(const std::filesystem::path& file) {
   const bool held = fd >= 0 && ::fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
   if (fd >= 0) ::close(fd);
   return held ? lock.l_pid : 0;
+}
+
+// False where it is none that we could have written.
+bool read_target(std::string_view floating, std::string_view fixed, std::string_view extras,
+                 Binding& out) {
+  const Result<IpAddress> address = parse_address(floating);
+  Result<Rare<Extras>> read = extras_from_text(extras);
+  if (!address || !read) return false;
+  out.floating = *address;
+  out.extras = *std::move(read);
+  if (!out.forwards().empty()) return fixed.empty() && check_target(out);
+  const Result<IpAddress> target = parse_address(fixed);
+  if (!target) return false;
+  out.fixed = *target;
+  return check_target(out).has_value();
 }
 
 Error held_by(const std::filesystem::path& path, pid_t holder) {
@@ -200,7 +219,7 @@ Outcome Store::prepare() {
   const auto make = [this](const char* sql, sqlite3_stmt*& out) {
     return sqlite3_prepare_v3(db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &out, nullptr) == SQLITE_OK;
   };
-  const bool made = make("INSERT OR REPLACE INTO binding VALUES(?,?,?,?,?,?,?)", put_) &&
+  const bool made = make("INSERT OR REPLACE INTO binding VALUES(?,?,?,?,?,?,?,?)", put_) &&
                     make("DELETE FROM binding WHERE floating = ?", remove_) &&
                     make("INSERT OR REPLACE INTO meta VALUES(?,?)", put_meta_);
   return made ? success() : fail(failure("prepare"));
@@ -249,7 +268,8 @@ Outcome Store::upgrade() {
 Result<std::vector<StoredBinding>> Store::load() {
   Query count(db_, "SELECT count(*) FROM binding");
   Query query(db_,
-              "SELECT floating, fixed, interface, id, port, is_primary, revision FROM binding");
+              "SELECT floating, fixed, interface, id, port, is_primary, revision, extras "
+              "FROM binding");
   if (count.get() == nullptr || query.get() == nullptr) return fail(failure("read"));
   std::vector<StoredBinding> out;
   Statement size(count.get());
@@ -257,14 +277,10 @@ Result<std::vector<StoredBinding>> Store::load() {
   Statement row(query.get());
   int code = row.step();
   for (; code == SQLITE_ROW; code = row.step()) {
-    const Result<IpAddress> floating = parse_address(row.text(0));
-    const Result<IpAddress> fixed = parse_address(row.text(1));
-    if (!floating || !fixed || floating->is_v4() != fixed->is_v4()) {
+    StoredBinding& stored = out.emplace_back();
+    if (!read_target(row.text(0), row.text(1), row.text(7), stored.binding)) {
       return fail(error(fmt::format("read the binding '{}'", row.text(0)), SQLITE_CORRUPT));
     }
-    StoredBinding& stored = out.emplace_back();
-    stored.binding.floating = *floating;
-    stored.binding.fixed = *fixed;
     stored.binding.interface = row.text(2);
     stored.binding.id = row.text(3);
     stored.binding.port = row.text(4);
@@ -300,11 +316,13 @@ Outcome Store::apply(const StoreChange& change) {
   int code = SQLITE_OK;
   if (const auto* put = std::get_if<StoredBinding>(&change)) {
     const std::string floating = put->binding.floating.to_string();
-    const std::string fixed = put->binding.fixed.to_string();
+    const bool forwards = !put->binding.forwards().empty();
+    const std::string fixed = forwards ? "" : put->binding.fixed.to_string();
+    const std::string extras = extras_text(put->binding.extras);
     Statement statement(put_);
     statement.bind(floating).bind(fixed).bind(put->binding.interface).bind(put->binding.id);
     statement.bind(put->binding.port).bind(std::int64_t{put->binding.primary});
-    code = statement.bind(static_cast<std::int64_t>(put->revision)).step();
+    code = statement.bind(static_cast<std::int64_t>(put->revision)).bind(extras).step();
   } else if (const auto* removal = std::get_if<StoreRemoval>(&change)) {
     const std::string floating = removal->floating.to_string();
     Statement statement(remove_);

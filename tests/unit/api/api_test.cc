@@ -138,6 +138,27 @@ TEST_F(ApiJudgementTest, LetsNoAddressBeFloatingAndFixedAtOnce) {
   EXPECT_EQ(add(kB, kB), "fixed_is_floating");
 }
 
+TEST_F(ApiJudgementTest, TakesAForwardForAWayToItsInstance) {
+  start();
+  ChangeRequest request;
+  request.put = {Binding()};
+  Binding& forwarding = request.put.front();
+  forwarding.floating = address(kA);
+  forwarding.extras.edit().forwards = {{Protocol::kTcp, 1, 1, address(kOne), 1},
+                                       {Protocol::kTcp, 2, 1, address(kTwo), 2}};
+  ASSERT_EQ(change(request), "ok");
+  EXPECT_EQ(change(request), "ok") << "nothing new";
+  EXPECT_EQ(add(kTwo, kB), "floating_is_fixed");
+  EXPECT_EQ(add(kA, kOne), "conflict");
+  forwarding.extras.edit().forwards.pop_back();
+  EXPECT_EQ(change(request), "conflict") << "a forward less is another target";
+  request.replace = true;
+  EXPECT_EQ(change(request), "ok");
+  EXPECT_EQ(add(kTwo, kB), "ok") << "nobody leads there any more";
+  forwarding.extras.edit().forwards.push_back({Protocol::kTcp, 3, 1, address(kTwo), 1});
+  EXPECT_EQ(change(request), "fixed_is_floating");
+}
+
 TEST_F(ApiJudgementTest, LetsNoAddressBecomeFloatingAndFixedWithinOneGroup) {
   ASSERT_TRUE(open());
   const auto one = ask(put(kA, kB));

@@ -45,6 +45,118 @@ TEST(JsonBindings, HoldEveryKey) {
   EXPECT_EQ(*parsed, (std::vector{first, bound("2001:db8::3", "fd00::13")}));
 }
 
+constexpr std::string_view kForwarding =
+    R"({"floating_ips": [{"floating": "172.16.1.3",
+        "forwards": ["udp/5000-5010=10.65.0.14:6000-6010", "tcp/443=10.65.0.13:8443"],
+        "limits": {"in_bits": 100000000, "in_burst": 1000000, "out_bits": 8000, "out_burst": 65536,
+                   "new_connections": 100, "new_connections_burst": 50, "connections": 1000},
+        "preference": 0, "color": 7, "shared": true, "check": "tcp/443"}]})";
+
+Binding forwarding() {
+  Binding binding;
+  binding.floating = parse_address("172.16.1.3").value();
+  Extras& extras = binding.extras.edit();
+  extras.forwards = {
+      {Protocol::kTcp, 443, 1, parse_address("10.65.0.13").value(), 8443},
+      {Protocol::kUdp, 5000, 11, parse_address("10.65.0.14").value(), 6000},
+  };
+  extras.limits = Limits{100000000, 1000000, 8000, 65536, 100, 50, 1000};
+  extras.preference = 0;
+  extras.color = 7;
+  extras.shared = true;
+  extras.check = HealthCheck{HealthCheck::Kind::kTcp, 443};
+  return binding;
+}
+
+TEST(JsonBindings, HoldWhatFewHave) {
+  const auto parsed = bindings_from_json(kForwarding);
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  EXPECT_EQ(*parsed, std::vector{forwarding()});
+}
+
+TEST(TomlBindings, HoldWhatFewHave) {
+  const auto parsed = bindings_from_toml(R"(
+[[floating_ip]]
+floating = "172.16.1.3"
+forwards = ["udp/5000-5010=10.65.0.14:6000-6010", "tcp/443=10.65.0.13:8443"]
+preference = 0
+color = 7
+shared = true
+check = "tcp/443"
+[floating_ip.limits]
+in_bits = 100_000_000
+in_burst = 1000000
+out_bits = 8000
+out_burst = 65536
+new_connections = 100
+new_connections_burst = 50
+connections = 1000
+)",
+                                         "a.toml");
+  ASSERT_TRUE(parsed) << parsed.error().message();
+  EXPECT_EQ(*parsed, std::vector{forwarding()});
+}
+
+TEST(JsonBindings, SayWhatIsWrongWithWhatFewHave) {
+  const auto with = [](std::string_view members) {
+    return json_error(
+        fmt::format(R"({{"floating_ips": [{{"floating": "1.2.3.4", {}}}]}})", members));
+  };
+  EXPECT_EQ(with(R"("fixed": "10.0.0.1", "forwards": ["tcp/1=10.0.0.1:1"])"),
+            "floating_ips[0]: has 'fixed' and 'forwards': write 'fixed' for all ports of one "
+            "instance, or 'forwards' for single ones");
+  EXPECT_THAT(with(R"("forwards": [])"), HasSubstr("floating_ips[0].forwards: is empty"));
+  EXPECT_THAT(with(R"("forwards": "tcp/1=10.0.0.1:1")"),
+              HasSubstr("forwards: is a string: write ["));
+  EXPECT_THAT(with(R"("forwards": ["tcp/1=10.0.0.1:1", 7])"), HasSubstr("entry 2 is a number"));
+  EXPECT_THAT(with(R"("forwards": ["tcp/1=[fd00::1]:1"])"),
+              HasSubstr("1.2.3.4 cannot forward tcp/1=[fd00::1]:1"));
+  EXPECT_THAT(with(R"("forwards": ["tcp/1-5=10.0.0.1:1-5", "tcp/5=10.0.0.2:5"])"),
+              HasSubstr("tcp/5 is forwarded twice: by tcp/1-5=10.0.0.1:1-5 and by tcp/5=10.0.0.2"));
+  EXPECT_EQ(with(R"("forwards": ["tcp/1-5=10.0.0.1:1-5", "udp/5=10.0.0.2:5"])"), "none");
+  const std::string fixed = R"("fixed": "10.0.0.1", )";
+  EXPECT_THAT(with(fixed + R"("limits": 5)"), HasSubstr("limits: is a number: write the limits"));
+  EXPECT_EQ(with(fixed + R"("limits": {"in_bit": 5})"),
+            "floating_ips[0].limits: in_bit: is not known (did you mean 'in_bits'?)");
+  EXPECT_THAT(with(fixed + R"("limits": {"in_bits": 100000000001})"),
+              HasSubstr("write a whole number from 0 to 100000000000"));
+  EXPECT_THAT(with(fixed + R"("limits": {"in_bits": 18446744073709551615})"),
+              HasSubstr("write a whole number from 0"));
+  EXPECT_THAT(with(fixed + R"("limits": {"in_bits": 1.5})"), HasSubstr("write a whole number"));
+  EXPECT_THAT(with(fixed + R"("limits": {"connections": -1})"), HasSubstr("-1 is out of range"));
+  EXPECT_THAT(with(fixed + R"("limits": {"out_bits": 7999})"), HasSubstr("is too little"));
+  EXPECT_THAT(with(fixed + R"("limits": {"in_burst": 70000})"), HasSubstr("without in_bits"));
+  EXPECT_THAT(with(fixed + R"("limits": {"out_bits": 8000, "out_burst": 1500})"),
+              HasSubstr("write out_burst = 65536"));
+  EXPECT_THAT(with(fixed + R"("limits": {"new_connections_burst": 5})"),
+              HasSubstr("without new_connections"));
+  EXPECT_THAT(with(fixed + R"("limits": {"connections": [[1]]})"), HasSubstr("is an array"));
+  EXPECT_THAT(with(fixed + R"("preference": 201)"), HasSubstr("from 0 to 200"));
+  EXPECT_THAT(with(fixed + R"("color": 0)"), HasSubstr("from 1 to 65535"));
+  EXPECT_THAT(with(fixed + R"("shared": "yes")"), HasSubstr("write true or false"));
+  for (const char* bad : {"tcp/0", "tcp/65536", "tcp/1-2", "tcp", "udp/1", "icmp/1", ""}) {
+    EXPECT_THAT(with(fixed + fmt::format(R"("check": "{}")", bad)),
+                HasSubstr("write \"tcp/443\" or \"icmp\""))
+        << bad;
+  }
+  EXPECT_THAT(with(fixed + R"("chek": "icmp")"), HasSubstr("did you mean 'check'?"));
+}
+
+TEST(JsonBindings, ForwardNoMorePortsThanTheLimit) {
+  const auto with = [](std::string_view forwards) {
+    return json_error(fmt::format(
+        R"({{"floating_ips": [{{"floating": "1.2.3.4", "forwards": [{}]}}]}})", forwards));
+  };
+  EXPECT_EQ(with(R"("tcp/1-4096=10.0.0.1:1-4096")"), "none");
+  EXPECT_THAT(with(R"("tcp/1-4097=10.0.0.1:1-4097")"),
+              HasSubstr("4097 ports are more than the 4096"));
+  EXPECT_THAT(with(R"("tcp/1-4096=10.0.0.1:1-4096", "udp/1=10.0.0.1:1")"),
+              HasSubstr("4097 ports are more than the 4096"));
+  std::string many = R"("tcp/1=10.0.0.1:1")";
+  for (int i = 0; i < 4096; ++i) many += R"(, "tcp/1=10.0.0.1:1")";
+  EXPECT_THAT(with(many), HasSubstr("4097 are more than the 4096"));
+}
+
 TEST(JsonBindings, MayBeNone) {
   EXPECT_EQ(bindings_from_json(R"({"floating_ips": []})")->size(), 0U);
 }
@@ -200,11 +312,36 @@ class Arbitrary {
     if (below(2) == 0) out.id = word(kMaxOpaqueText, "ab \"\\/\x7e{}[],:'.#");
     if (below(2) == 0) out.port = word(20, "\"\\ab\xc3\xbc");
     out.primary = below(2) == 0;
+    if (below(4) == 0) add_extras(out, v4);
     return out;
   }
 
  private:
   std::size_t below(std::size_t n) { return random_() % n; }
+  std::uint16_t port() { return static_cast<std::uint16_t>(1 + below(60000)); }
+  void add_extras(Binding& out, bool v4) {
+    constexpr Protocol kProtocols[] = {Protocol::kTcp, Protocol::kUdp, Protocol::kSctp};
+    Extras& extras = out.extras.edit();
+    if (below(2) == 0) {
+      out.fixed = IpAddress();
+      for (const Protocol protocol : kProtocols) {
+        const auto count = static_cast<std::uint16_t>(1 + below(1000));
+        extras.forwards.push_back({protocol, port(), count, address(v4), port()});
+      }
+    }
+    if (below(2) == 0) {
+      Limits& limits = extras.limits.emplace();
+      if (below(2) == 0) limits.in_bits = 8000 + below(90'000'000'000);
+      if (limits.in_bits != 0 && below(2) == 0) limits.in_burst = 65536 + below(100000);
+      limits.new_connections = static_cast<std::uint32_t>(below(3));
+      limits.connections = static_cast<std::uint32_t>(below(3));
+    }
+    if (below(2) == 0) extras.preference = static_cast<unsigned>(below(201));
+    extras.color = static_cast<std::uint16_t>(below(3));
+    extras.shared = below(2) == 0;
+    if (below(3) == 0) extras.check = HealthCheck{HealthCheck::Kind::kTcp, port()};
+    if (below(3) == 0) extras.check = HealthCheck{};
+  }
   IpAddress address(bool v4) {
     std::array<std::uint8_t, 16> bytes;
     for (auto& byte : bytes) byte = static_cast<std::uint8_t>(below(256));
@@ -236,11 +373,26 @@ std::string toml_of(const Binding& binding) {
   const auto quoted = [](const std::string& text) {
     return boost::json::serialize(boost::json::value(text));
   };
-  return fmt::format(
-      "[[floating_ip]]\nfloating = {}\nfixed = {}\ninterface = {}\nid = {}\nport = {}\n"
-      "primary = {}\n",
-      quoted(binding.floating.to_string()), quoted(binding.fixed.to_string()),
-      quoted(binding.interface), quoted(binding.id), quoted(binding.port), binding.primary);
+  std::string out = fmt::format(
+      "[[floating_ip]]\nfloating = {}\ninterface = {}\nid = {}\nport = {}\nprimary = {}\n",
+      quoted(binding.floating.to_string()), quoted(binding.interface), quoted(binding.id),
+      quoted(binding.port), binding.primary);
+  if (binding.forwards().empty()) {
+    out += fmt::format("fixed = {}\n", quoted(binding.fixed.to_string()));
+  }
+  const boost::json::object json = to_json(binding);
+  for (const std::string_view key : {"forwards", "preference", "color", "shared", "check"}) {
+    const boost::json::value* value = json.if_contains(key);
+    if (value != nullptr) out += fmt::format("{} = {}\n", key, boost::json::serialize(*value));
+  }
+  if (const boost::json::value* limits = json.if_contains("limits")) {
+    out += "[floating_ip.limits]\n";
+    for (const auto& each : limits->get_object()) {
+      const std::string_view key = each.key();
+      out += fmt::format("{} = {}\n", key, boost::json::serialize(each.value()));
+    }
+  }
+  return out;
 }
 
 TEST(Bindings, ComeBackAsTheyWereWrittenInBothForms) {

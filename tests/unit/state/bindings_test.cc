@@ -159,5 +159,37 @@ TEST(Bindings, AnySequenceOfChangesLeavesWhatAModelSays) {
   }
 }
 
+TEST(Bindings, FindWhomAForwardConcerns) {
+  Bindings bindings;
+  Claim claim;
+  claim.binding.floating = address("172.16.1.3");
+  claim.binding.extras.edit().forwards = {
+      {Protocol::kTcp, 443, 1, address("10.65.0.13"), 8443},
+      {Protocol::kTcp, 444, 1, address("10.65.0.13"), 8444},
+      {Protocol::kUdp, 53, 1, address("10.65.0.14"), 53},
+  };
+  claim.origin = "api";
+  bindings.put(claim);
+  for (const char* fixed : {"10.65.0.13", "10.65.0.14"}) {
+    ASSERT_NE(bindings.with_fixed(address(fixed)), nullptr) << fixed;
+  }
+  EXPECT_EQ(bindings.with_fixed(IpAddress()), nullptr);
+  const auto in = [&](const char* prefix) {
+    return bindings.without_interface_in(Prefix::parse(prefix).value());
+  };
+  EXPECT_EQ(in("10.65.0.14/32"), std::vector{claim.binding.floating});
+  EXPECT_EQ(in("10.65.0.0/16"), std::vector{claim.binding.floating});
+  EXPECT_TRUE(in("0.0.0.0/8").empty());
+
+  claim.binding.extras.edit().forwards.pop_back();
+  claim.revision = 1;
+  bindings.put(claim);
+  EXPECT_EQ(bindings.with_fixed(address("10.65.0.14")), nullptr);
+  EXPECT_NE(bindings.with_fixed(address("10.65.0.13")), nullptr);
+  bindings.remove(claim.binding.floating, "api");
+  EXPECT_EQ(bindings.with_fixed(address("10.65.0.13")), nullptr);
+  EXPECT_TRUE(in("0.0.0.0/0").empty());
+}
+
 }  // namespace
 }  // namespace fipd

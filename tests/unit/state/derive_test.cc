@@ -92,6 +92,25 @@ TEST_F(Derive, RefusesWhatCanNeverBeWithAStableCode) {
   }
 }
 
+TEST_F(Derive, RefusesForwardsToWhatCanNeverBe) {
+  const auto code = [&](const char* target) {
+    Binding forwarding;
+    forwarding.floating = address("172.16.1.3");
+    forwarding.extras.edit().forwards = {{Protocol::kTcp, 1, 1, address("10.65.0.13"), 1},
+                                         {Protocol::kTcp, 2, 1, address(target), 2}};
+    const auto is_floating = [&](const IpAddress& each) {
+      return bindings_.winner(each) != nullptr;
+    };
+    const auto refusal = refusal_of(forwarding, rules_, host_, is_floating);
+    return refusal ? std::string(refusal->code) : "";
+  };
+  EXPECT_EQ(code("10.65.0.14"), "");
+  EXPECT_EQ(code("fd00::1"), "mixed_families");
+  EXPECT_EQ(code("224.0.0.5"), "unusable_address");
+  bindings_.put({binding("172.16.1.4", "10.65.0.14"), 0, 1, "api"});
+  EXPECT_EQ(code("172.16.1.4"), "fixed_is_floating");
+}
+
 TEST_F(Derive, RefusesAFixedIpThatIsItselfAFloatingIp) {
   EXPECT_EQ(code_of("172.16.1.3", "172.16.1.3"), "fixed_is_floating");
   EXPECT_EQ(code_of("172.16.1.3", "172.16.1.4"), "");

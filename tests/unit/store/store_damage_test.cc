@@ -177,7 +177,7 @@ TEST_F(StoreTest, RefusesANewerSchemaAndLeavesItAsItIs) {
   };
   execute("PRAGMA user_version=99");
   EXPECT_THAT(refusal(), HasSubstr("newer fipd (schema 99"));
-  execute("PRAGMA user_version=1");
+  execute("PRAGMA user_version=2");
   EXPECT_EQ(open()->load()->size(), 1U);
 }
 
@@ -199,16 +199,28 @@ TEST_F(StoreTest, RefusesADamagedFile) {
 }
 
 TEST_F(StoreTest, RefusesABindingThatIsNone) {
+  constexpr std::pair<const char*, const char*> kBad[] = {
+      {"x", "'x','10.0.0.1','','','',0,1,''"},
+      {"1.2.3.4", "'1.2.3.4','','','','',0,1,''"},
+      {"1.2.3.4", "'1.2.3.4','fd00::1','','','',0,1,''"},
+      {"1.2.3.4", "'1.2.3.4','10.0.0.1','','','',0,1,'{'"},
+      {"1.2.3.4", "'1.2.3.4','10.0.0.1','','','',0,1,'{\"colour\":1}'"},
+      {"1.2.3.4", "'1.2.3.4','10.0.0.1','','','',0,1,'{\"forwards\":[\"tcp/1=10.0.0.1:1\"]}'"},
+      {"1.2.3.4", "'1.2.3.4','','','','',0,1,'{\"forwards\":[\"tcp/1=[fd00::1]:1\"]}'"},
+  };
   open();
-  sqlite3* db = nullptr;
-  ASSERT_EQ(sqlite3_open(path_.c_str(), &db), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(db, "INSERT INTO binding VALUES('x','10.0.0.1','','','',0,1)", nullptr,
-                         nullptr, nullptr),
-            SQLITE_OK);
-  sqlite3_close(db);
-  const auto loaded = open()->load();
-  ASSERT_FALSE(loaded);
-  EXPECT_THAT(loaded.error().message(), HasSubstr("read the binding 'x'"));
+  for (const auto& [floating, values] : kBad) {
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(path_.c_str(), &db), SQLITE_OK);
+    const std::string sql =
+        fmt::format("DELETE FROM binding; INSERT INTO binding VALUES({})", values);
+    ASSERT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << values;
+    sqlite3_close(db);
+    const auto loaded = open()->load();
+    ASSERT_FALSE(loaded) << values;
+    EXPECT_THAT(loaded.error().message(),
+                HasSubstr(fmt::format("read the binding '{}'", floating)));
+  }
 }
 
 }  // namespace

@@ -27,6 +27,29 @@ TEST_F(StoreTest, KeepsEveryFieldOfABinding) {
   EXPECT_THAT(open()->load().value(), UnorderedElementsAre(six));
 }
 
+StoredBinding forwarding() {
+  StoredBinding out;
+  out.binding.floating = parse_address("172.16.1.9").value();
+  Extras& extras = out.binding.extras.edit();
+  extras.forwards = {{Protocol::kTcp, 443, 1, parse_address("10.65.0.13").value(), 8443},
+                     {Protocol::kSctp, 7, 3, parse_address("10.65.0.14").value(), 70}};
+  extras.limits = Limits{100000000, 0, 0, 0, 5, 0, 0};
+  extras.preference = 150;
+  extras.color = 65535;
+  extras.shared = true;
+  extras.check = HealthCheck{HealthCheck::Kind::kTcp, 22};
+  return out;
+}
+
+TEST_F(StoreTest, KeepsWhatFewBindingsHave) {
+  StoredBinding usual = stored(1);
+  StoredBinding limited = stored(2);
+  limited.binding.extras.edit().limits = Limits{};  // none at all, whatever is configured
+  const StoreChange changes[] = {usual, limited, forwarding()};
+  ASSERT_TRUE(open()->commit(changes));
+  EXPECT_THAT(open()->load().value(), UnorderedElementsAre(usual, limited, forwarding()));
+}
+
 TEST_F(StoreTest, ReplacesAndRemoves) {
   {
     auto store = open();
