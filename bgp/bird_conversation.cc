@@ -58,9 +58,10 @@ class BirdConnection::Step {
   bool finished_ = false;
 };
 
-BirdConnection::BirdConnection(asio::any_io_executor executor, BirdOptions options)
+BirdConnection::BirdConnection(asio::any_io_executor executor, BirdOptions options, BirdRight right)
     : executor_(std::move(executor)),
       options_(std::move(options)),
+      right_(right),
       socket_(executor_),
       deadline_(executor_),
       random_(std::random_device{}()) {}
@@ -146,6 +147,25 @@ void BirdConnection::note_failure(const Error& error) {
 }
 
 asio::awaitable<Outcome> BirdConnection::connect() {
+  if (Outcome opened = co_await open(); !opened) co_return opened;
+  if (right_ == BirdRight::kChange) co_return success();
+  Outcome restricted = co_await restrict();
+  if (!restricted) disconnect();
+  co_return restricted;
+}
+
+// A mistake of ours then cannot reconfigure BIRD.
+asio::awaitable<Outcome> BirdConnection::restrict() {
+  constexpr unsigned kRestricted = 16;
+  const std::string command = "restrict\n";
+  const Result<BirdReply> reply = co_await exchange(command);
+  if (!reply) co_return fail(reply.error());
+  if (reply->code() == kRestricted) co_return success();
+  co_return fail(ErrorCode::kUnavailable, "BIRD does not restrict the connection: {:04} {}",
+                 reply->code(), quotable(reply->verdict()));
+}
+
+asio::awaitable<Outcome> BirdConnection::open() {
   if (options_.path.native().size() >= sizeof(sockaddr_un::sun_path)) {
     co_return fail(ErrorCode::kBadInput, "{}: too long for a socket's path; shorten [bird] socket",
                    options_.path.string());
@@ -211,6 +231,16 @@ asio::awaitable<Result<BirdReply>> BirdConnection::ask(std::string command) {
     note_failure(reply.error());
   }
   co_return reply;
+}
+
+asio::awaitable<Result<std::string>> BirdConnection::greet() {
+  if (shut_down_) co_return fail(in_words(error_code()));
+  if (failure_ && std::chrono::steady_clock::now() < retry_at_) co_return fail(*failure_);
+  if (Outcome connected = co_await connect(); !connected) {
+    note_failure(connected.error());
+    co_return fail(std::move(connected.error()));
+  }
+  co_return version_;
 }
 
 asio::awaitable<Result<BirdReply>> BirdConnection::try_to_ask(std::string command) {

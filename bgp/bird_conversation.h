@@ -45,15 +45,22 @@ class BirdQueue {
   std::list<Place*> waiting_;  // the first one asks
 };
 
+// kLook: the connection is restricted, first thing, to what changes nothing in BIRD.
+enum class BirdRight : std::uint8_t { kLook, kChange };
+
 // The connection to BIRD's control socket: connects, reads the greeting, sends one command at a
 // time, each with a deadline. Used by whoever is first in queue(); kept alive by its coroutines.
 class BirdConnection : public std::enable_shared_from_this<BirdConnection> {
  public:
-  BirdConnection(boost::asio::any_io_executor executor, BirdOptions options);
+  BirdConnection(boost::asio::any_io_executor executor, BirdOptions options, BirdRight right);
 
   // The reply, whatever its code. Connects where needed; within the pause after a failure it fails
   // at once with the same words.
   [[nodiscard]] boost::asio::awaitable<Result<BirdReply>> ask(std::string command);
+  // BIRD's version, from the greeting of a connection that is made anew.
+  [[nodiscard]] boost::asio::awaitable<Result<std::string>> greet();
+  // Ends the connection; the next ask() makes another.
+  void hang_up() { disconnect(); }
   // Nothing more will be asked: what is under way fails.
   void shut_down();
 
@@ -74,6 +81,8 @@ class BirdConnection : public std::enable_shared_from_this<BirdConnection> {
 
   [[nodiscard]] boost::asio::awaitable<Result<BirdReply>> try_to_ask(std::string command);
   [[nodiscard]] boost::asio::awaitable<Outcome> connect();
+  [[nodiscard]] boost::asio::awaitable<Outcome> open();
+  [[nodiscard]] boost::asio::awaitable<Outcome> restrict();
   [[nodiscard]] boost::asio::awaitable<Result<BirdReply>> exchange(std::string command);
   [[nodiscard]] boost::asio::awaitable<Result<BirdReply>> read_reply();
   [[nodiscard]] std::optional<FileIdentity> identify() const;
@@ -85,6 +94,7 @@ class BirdConnection : public std::enable_shared_from_this<BirdConnection> {
 
   boost::asio::any_io_executor executor_;
   BirdOptions options_;
+  BirdRight right_;
   BirdQueue queue_;
   Socket socket_;
   boost::asio::steady_timer deadline_;

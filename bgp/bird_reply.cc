@@ -3,71 +3,32 @@
 #include <algorithm>
 #include <utility>
 
+#include "bgp/bird_words.h"
+
 namespace fipd::bgp {
 namespace {
 
-constexpr std::string_view kBlank = " \t\r";
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+using words::take_word;
+using words::trimmed;
+using words::value_of;
 
 // "1007-..." or "0000 ...": the code, else nothing.
 std::optional<unsigned> code_of(std::string_view line) {
   if (line.size() < 5 || (line[4] != ' ' && line[4] != '-')) return std::nullopt;
   unsigned code = 0;
   for (const char c : line.substr(0, 4)) {
-    if (!is_digit(c)) return std::nullopt;
+    if (!words::is_digit(c)) return std::nullopt;
     code = code * 10 + static_cast<unsigned>(c - '0');
   }
   return code;
 }
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t from = text.find_first_not_of(kBlank);
-  if (from == std::string_view::npos) return {};
-  return text.substr(from, text.find_last_not_of(kBlank) - from + 1);
-}
-
-// Takes the first word off `text`; empty at its end.
-std::string_view take_word(std::string_view& text) {
-  text = text.substr(std::min(text.find_first_not_of(kBlank), text.size()));
-  const std::string_view word = text.substr(0, text.find_first_of(kBlank));
-  text.remove_prefix(word.size());
-  return word;
-}
-
-// Where `text` is KEY and a value: the value.
-std::optional<std::string_view> value_of(std::string_view key, std::string_view text) {
-  text = trimmed(text);
-  if (!text.starts_with(key)) return std::nullopt;
-  return trimmed(text.substr(key.size()));
-}
+}  // namespace
 
 tl::unexpected<Error> refused(const BirdReply& reply) {
   return fail(ErrorCode::kUnavailable, "BIRD answers {:04} {}", reply.code(),
               quotable(reply.verdict()));
 }
-
-std::optional<BirdProtocol> protocol_row(std::string_view text) {
-  BirdProtocol row;
-  row.name = take_word(text);
-  row.proto = take_word(text);
-  row.table = take_word(text);
-  row.state = take_word(text);
-  row.since = take_word(text);
-  if (row.since.empty()) return std::nullopt;
-  std::string_view after = text;
-  const std::string_view next = take_word(after);
-  // A date and a time are two words; "21:04:37.343" alone is one.
-  const bool is_time = !next.empty() && is_digit(next[0]) && next.find(':') != next.npos;
-  if (is_time && row.since.find(':') == std::string::npos) {
-    row.since.append(" ").append(next);
-    text = after;
-  }
-  row.info = trimmed(text);
-  return row;
-}
-
-}  // namespace
 
 std::string quotable(std::string_view text) {
   constexpr std::size_t kLongest = 80;
@@ -144,7 +105,7 @@ Result<std::string> parse_greeting(const BirdReply& reply) {
   std::string_view text = reply.verdict();
   const std::string_view name = take_word(text);
   const std::string_view version = take_word(text);
-  const bool versioned = !version.empty() && is_digit(version[0]) && version.size() <= 32;
+  const bool versioned = !version.empty() && words::is_digit(version[0]) && version.size() <= 32;
   if (reply.code() != 1 || name != "BIRD" || !versioned) {
     return fail(ErrorCode::kUnavailable, "this is not BIRD's greeting: \"{:04} {}\"", reply.code(),
                 quotable(reply.verdict()));
@@ -166,18 +127,6 @@ Result<BirdStatus> parse_status(const BirdReply& reply) {
   return status;
 }
 
-Result<std::vector<BirdProtocol>> parse_protocols(const BirdReply& reply) {
-  constexpr unsigned kRow = 1002;
-  if (!reply.ok()) return refused(reply);
-  std::vector<BirdProtocol> protocols;
-  BirdReply::Lines lines = reply.lines();
-  while (const auto line = lines.next()) {
-    if (line->code != kRow) continue;
-    if (auto row = protocol_row(line->text)) protocols.push_back(std::move(*row));
-  }
-  return protocols;
-}
-
 Result<ExportedRows> ExportedRows::in(const BirdReply& reply) {
   constexpr unsigned kNetworkNotFound = 8001;
   const ExportedRows none{BirdReply::Lines({})};
@@ -194,6 +143,16 @@ Result<ExportedRows> ExportedRows::in(const BirdReply& reply) {
   return refused(reply);
 }
 
+// "unicast [tor1 2026-11-22 20:37:26.785] * (100)".
+bool ExportedRows::is_ignored(std::string_view text) const {
+  if (ignored_.empty()) return false;
+  text.remove_prefix(std::min(text.find('['), text.size()));
+  if (text.empty()) return false;
+  text.remove_prefix(1);
+  const std::string_view source = take_word(text);
+  return std::find(ignored_.begin(), ignored_.end(), source) != ignored_.end();
+}
+
 bool ExportedRows::take(std::size_t lines, std::vector<Prefix>& into) {
   constexpr unsigned kRow = 1007;
   for (; lines > 0; --lines) {
@@ -202,7 +161,7 @@ bool ExportedRows::take(std::size_t lines, std::vector<Prefix>& into) {
     if (line->code != kRow) continue;
     std::string_view text = line->text;
     const std::string_view word = take_word(text);
-    if (word.find('/') == std::string_view::npos) continue;
+    if (word.find('/') == std::string_view::npos || is_ignored(text)) continue;
     if (auto prefix = Prefix::parse(word)) into.push_back(*prefix);
   }
   return true;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/base/address.h"
@@ -81,19 +82,6 @@ struct BirdStatus {
 };
 [[nodiscard]] Result<BirdStatus> parse_status(const BirdReply& reply);
 
-// One row of `show protocols`.
-struct BirdProtocol {
-  std::string name;
-  std::string proto;  // "BGP", "Kernel"...
-  std::string table;
-  std::string state;  // "up", "start", "down"...
-  std::string since;  // "2026-11-22 21:04:37.343", "21:04:37.343" or "2026-11-22"
-  std::string info;   // "Established", "Active        Socket: Connection refused"
-
-  friend bool operator==(const BirdProtocol&, const BirdProtocol&) = default;
-};
-[[nodiscard]] Result<std::vector<BirdProtocol>> parse_protocols(const BirdReply& reply);
-
 // The prefixes in the answer to `show route exported ...`. None, and no error, where there is no
 // such route or the session is down. kNotFound where BIRD does not know the session.
 [[nodiscard]] Result<std::vector<Prefix>> parse_exported(const BirdReply& reply);
@@ -102,14 +90,21 @@ struct BirdProtocol {
 class ExportedRows {
  public:
   [[nodiscard]] static Result<ExportedRows> in(const BirdReply& reply);
+  // Routes that these protocols brought are left out: they are somebody else's.
+  void ignore(std::vector<std::string> sources) { ignored_ = std::move(sources); }
   // Appends what the next `lines` lines hold. False at the end of the reply.
   [[nodiscard]] bool take(std::size_t lines, std::vector<Prefix>& into);
 
  private:
   explicit ExportedRows(BirdReply::Lines lines) : lines_(lines) {}
+  [[nodiscard]] bool is_ignored(std::string_view text) const;
 
   BirdReply::Lines lines_;
+  std::vector<std::string> ignored_;
 };
+
+// What to say of a reply that is not ok().
+[[nodiscard]] tl::unexpected<Error> refused(const BirdReply& reply);
 
 // Foreign text made fit for a sentence: at most 80 characters, the unprintable ones as '?'.
 [[nodiscard]] std::string quotable(std::string_view text);

@@ -17,18 +17,20 @@ namespace asio = boost::asio;
 namespace {
 
 // A session that fails again and again says something new each time; that alone is no change.
-bool tells_the_same(const BirdSession& a, const BirdSession& b) {
+bool tells_the_same(const BirdProtocol& a, const BirdProtocol& b) {
   return a.name == b.name && a.state == b.state && a.since == b.since &&
          a.established() == b.established();
 }
 
 bool tells_the_same(const BirdSnapshot& a, const BirdSnapshot& b) {
-  const auto same_session = [](const BirdSession& x, const BirdSession& y) {
-    return tells_the_same(x, y);
+  const auto same = [](const std::vector<BirdProtocol>& these,
+                       const std::vector<BirdProtocol>& those) {
+    return std::equal(
+        these.begin(), these.end(), those.begin(), those.end(),
+        [](const BirdProtocol& x, const BirdProtocol& y) { return tells_the_same(x, y); });
   };
   return a.connected == b.connected && a.version == b.version && a.problem == b.problem &&
-         std::equal(a.sessions.begin(), a.sessions.end(), b.sessions.begin(), b.sessions.end(),
-                    same_session);
+         same(a.sessions, b.sessions) && same(a.others, b.others);
 }
 
 }  // namespace
@@ -60,6 +62,7 @@ struct BirdWatch::Rounds {
     const bool changed = !tells_the_same(snapshot, now);
     snapshot = std::move(now);
     if (changed) observer->bird_changed(snapshot);
+    observer->bird_seen(snapshot);
   }
 
   BirdClient* client;

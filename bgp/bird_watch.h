@@ -15,6 +15,8 @@ class BirdObserver {
 
   // The connection, BIRD's version, its problem, or a session's presence, state or start changed.
   virtual void bird_changed(const BirdSnapshot& snapshot) = 0;
+  // Every look, changed or not; after bird_changed().
+  virtual void bird_seen(const BirdSnapshot& snapshot) { static_cast<void>(snapshot); }
 };
 
 // Looks at BIRD's sessions every `interval`, from start() until its destruction, and tells the

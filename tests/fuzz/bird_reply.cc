@@ -8,6 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "bgp/bird_layout.h"
+#include "bgp/bird_protocols.h"
+#include "bgp/bird_routes.h"
+
 namespace {
 
 using fipd::bgp::BirdReply;
@@ -20,9 +24,19 @@ void parse_all(const BirdReply& reply) {
   if (const auto protocols = fipd::bgp::parse_protocols(reply)) {
     for (const auto& protocol : *protocols) {
       if (protocol.name.find('\n') != std::string::npos || protocol.since.empty()) std::abort();
+      if (protocol.last_error.size() > 83 || protocol.channels.size() > 16) std::abort();
+    }
+    const fipd::bgp::BirdLayout layout(*protocols, {});
+    for (const std::string& problem : layout.problems()) {
+      if (problem.empty()) std::abort();
     }
   }
   (void)fipd::bgp::parse_exported(reply);
+  if (const auto routes = fipd::bgp::parse_routes(reply)) {
+    for (const auto& route : *routes) {
+      if (!route.prefix || route.source.empty() || route.via.size() > 83) std::abort();
+    }
+  }
 }
 
 std::vector<unsigned> codes_of(std::string_view bytes, std::size_t piece, bool parse) {

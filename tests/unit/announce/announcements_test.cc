@@ -51,7 +51,7 @@ class World {
   std::string answer(const std::string& command) {
     const std::lock_guard lock(mutex_);
     if (command == "show status") return "1000-BIRD 2.0.12\n0013 Daemon is up and running\n";
-    if (command == "show protocols")
+    if (command.starts_with("show protocols"))
       return "1002-tor1 BGP --- up 20:36:56.027 Established\n0000 \n";
     const std::string bulk = "show route exported 'tor1'";
     if (command.starts_with(bulk + " ")) {

@@ -35,6 +35,7 @@ inline FakeBird::Script like_bird(std::map<std::string, std::string> other = {})
     std::map<std::string, std::string> answers = {{"show status", kStatus},
                                                   {"show protocols", kProtocols}};
     for (const auto& [command, answer] : other) answers[command] = answer;
+    answers.try_emplace("show protocols all", answers["show protocols"]);
     if (!peer.say(kGreeting)) return;
     while (const auto command = peer.hear()) {
       const auto known = answers.find(*command);

@@ -48,8 +48,14 @@ class FakeConversation {
     }
     return true;
   }
-  // The next command; nothing where the other side is gone.
+  // The next command, but for "restrict", which is answered; nothing where the other side is gone.
   std::optional<std::string> hear() const {
+    std::optional<std::string> line = hear_any();
+    if (line != "restrict") return line;
+    if (!say("0016 Access restricted\n")) return std::nullopt;
+    return hear_any();
+  }
+  std::optional<std::string> hear_any() const {
     std::string line;
     char c = 0;
     while (::recv(fd_, &c, 1, 0) == 1) {
