@@ -111,6 +111,8 @@ fuzz() {  # SECONDS EACH
   done
 }
 
+# The files of integration tests run side by side: each has namespaces of its own, and mostly waits.
+side_by_side=(-n 2 --dist loadfile)
 step install 900 tests/support/install.sh
 py_tests lint 120 tests/lint
 # The unit tests are built once, under the sanitizers, unless everything or only the release build is
@@ -121,14 +123,14 @@ if build release "${targets[@]}"; then
   [ $mode = normal ] || unit_tests release
   quick=()
   [ $mode = quick ] && quick=(--quick)
-  py_tests integration 900 tests/integration "${quick[@]}"
+  py_tests integration 900 tests/integration "${side_by_side[@]}" "${quick[@]}"
 fi
 if [ $mode != quick ]; then
   build asan && unit_tests asan
   fuzz "$([ $mode = full ] && echo 60 || echo 5)"
 fi
 if [ $mode = full ] && [ -x build/asan/daemon/fipd ]; then
-  FIPD_BUILD=$root/build/asan py_tests integration-asan 1800 tests/integration
+  FIPD_BUILD=$root/build/asan py_tests integration-asan 1800 tests/integration "${side_by_side[@]}"
   step clang-tidy 3600 run-clang-tidy-14 -quiet -p build/asan "$root/(bgp|nat|daemon)/.*\.cc" &&
     : >"$logs/clang-tidy.passed"
 fi

@@ -11,8 +11,8 @@ A6, B6 = "2001:db8:1::3", "2001:db8:1::4"
 
 
 def test_a_removed_floating_ip_is_gone_at_the_router_in_the_routes_and_in_the_nat(topology):
-    topology.fipd.announce(A, topology.instance.fixed)
-    topology.fipd.announce(A6, topology.instance.fixed6)
+    topology.announce(A, topology.instance.fixed)
+    topology.announce(A6, topology.instance.fixed6)
     assert talk.tcp(topology.client, A)
     for floating in (A, A6):
         topology.fipd.remove(floating)
@@ -27,8 +27,8 @@ def test_a_removed_floating_ip_is_gone_at_the_router_in_the_routes_and_in_the_na
 
 @pytest.mark.slow
 def test_removing_one_of_two_ends_its_connections_and_leaves_the_others(topology):
-    topology.fipd.announce(A, topology.instance.fixed)
-    topology.fipd.announce(B, topology.neighbour.fixed)
+    topology.announce(A, topology.instance.fixed)
+    topology.announce(B, topology.neighbour.fixed)
     ends, lives = talk.TcpCall(topology.client, A), talk.TcpCall(topology.client, B)
     topology.fipd.remove(A)
     wait_for(lambda: A not in kernel.translations(topology.host.namespace), 10, "NAT is gone")
@@ -47,8 +47,8 @@ def test_removing_what_is_not_there_is_not_found(topology):
 def test_a_retarget_ends_the_old_tcp_and_moves_udp_at_once_while_others_live_on(topology, a, b,
                                                                                which):
     old, new = getattr(topology.instance, which), getattr(topology.neighbour, which)
-    topology.fipd.announce(a, old)
-    topology.fipd.announce(b, old)
+    topology.announce(a, old)
+    topology.announce(b, old)
     old_tcp, other_tcp = talk.TcpCall(topology.client, a), talk.TcpCall(topology.client, b)
     udp, other_udp = talk.UdpCall(topology.client, a), talk.UdpCall(topology.client, b)
     assert udp.ask()["server"] == other_udp.ask()["server"] == "instance13"
@@ -69,7 +69,7 @@ def test_a_retarget_ends_the_old_tcp_and_moves_udp_at_once_while_others_live_on(
 
 
 def test_a_retarget_is_one_nft_transaction(topology):
-    topology.fipd.announce(A, topology.instance.fixed)
+    topology.announce(A, topology.instance.fixed)
     record = kernel.Recorder(topology.lab, topology.host.namespace, "nft")
     topology.fipd.add(A, topology.neighbour.fixed, "--replace")
     topology.fipd.quiet()
@@ -80,7 +80,7 @@ def test_a_retarget_is_one_nft_transaction(topology):
 
 
 def test_an_outgoing_connection_under_a_removed_floating_ip_ends(topology):
-    topology.fipd.announce(A, topology.instance.fixed)
+    topology.announce(A, topology.instance.fixed)
     call = talk.TcpCall(topology.instance.namespace, CLIENT[0])
     assert call.peer == A and call.say()
     topology.fipd.remove(A)

@@ -165,6 +165,11 @@ class Topology:
     def wait_unrouted(self, address, timeout=5):
         wait_for(lambda: not self.is_routed(address), timeout, f"the router forgets {address}")
 
+    def announce(self, floating, fixed, *words):
+        """Returns when the router's kernel has it: BIRD exports before the router has read it."""
+        self.fipd.announce(floating, fixed, *words)
+        self.wait_routed(floating)
+
     def updates(self):
         """BGP updates and withdraws that the router has got from the first host, so far."""
         return self.bird.updates(self.host.session)
