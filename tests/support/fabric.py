@@ -2,8 +2,9 @@
 
     client - core - router1 - host1      Host h and router r share 10.24r.h.0/24 and fd00:24r:h::/64:
     198.51.100.2  \\         X            the router is .1, the host .2. An AS each: routers 6450r,
-                   router2 - host2       hosts 6460h. Optional core: a route reflector of the
-                                         routers, which then have the core's AS, with a client.
+                   router2 - host2       hosts 6460h, core 64500. The core, with the client, is
+                                         there on request: "ebgp", or "ibgp", a route reflector of
+                                         the routers, which then have its AS.
 Hosts run the shipped BIRD configuration, with a session of their own per router, or one of
 conf/bird/examples with this fabric's addresses in it.
 """
@@ -97,7 +98,7 @@ protocol bgp tor{router.number} from fipd_{"ibgp" if router.asn == self.asn else
 
 
 class Fabric:
-    def __init__(self, hosts=2, makes=("bird", "bird"), core=False, bfd=False, examples=(),
+    def __init__(self, hosts=2, makes=("bird", "bird"), core=None, bfd=False, examples=(),
                  programs=(), ibgp_as=None, with_fipd=True):
         self.lab = Lab()
         self.ibgp_as = ibgp_as
@@ -115,7 +116,7 @@ class Fabric:
         self.routers = []
         for number, make in enumerate(makes, 1):
             options = {"bfd": bfd} if make != "gobgp" else {}
-            asn = CORE_AS if core else 64500 + number
+            asn = CORE_AS if core == "ibgp" else 64500 + number
             router = MAKES[make](self.lab, self.lab.namespace(f"router{number}"), f"router{number}",
                                  self.ibgp_as or asn, f"10.24{number}.0.1", **options)
             router.number = number
@@ -141,7 +142,8 @@ class Fabric:
                                for each in addresses(end, net4, net6)))
             router.namespace.ip(f"route add default via {net4}.1",
                                 f"route add ::/0 via {net6}::1 dev core")
-            core.neighbors.append(Neighbor(router.name, f"{net4}.1", f"{net4}.2", CORE_AS, True))
+            core.neighbors.append(Neighbor(router.name, f"{net4}.1", f"{net4}.2", router.asn,
+                                           client=router.asn == CORE_AS))
             router.neighbors.append(Neighbor("core", f"{net4}.2", f"{net4}.1", CORE_AS))
         self.client = self.lab.namespace("client")
         link(self.client, "eth0", core.namespace, "client")
