@@ -79,14 +79,12 @@ def test_every_make_of_router_has_the_address_from_the_new_host_after_a_move(fab
 def test_every_make_of_router_shows_graceful_shutdown_on_a_drained_address(fabric, family):
     host, floating = fabric.hosts[0], FLOATING[family]
     announce(host, family)
-    host.fipd.stop()
-    host.route("add", floating, 4096)
-    host.route("del", floating, 1024)
+    host.drain(floating)
     for router in fabric.routers:
         path = router.wait_best(floating, lambda path: path and path.drained, what="is drained")
         assert path.communities == {GRACEFUL_SHUTDOWN}, router.make
         assert path.as_path == (host.asn,) * 4 and path.med == 4096, router.make
-    host.fipd.start()
+    host.undrain()
     for router in fabric.routers:
         path = router.wait_best(floating, lambda path: path and not path.drained,
                                 what="is no longer drained")
@@ -101,9 +99,7 @@ def test_every_make_of_router_prefers_the_other_host_while_one_is_drained(fabric
     for router in fabric.routers:
         router.wait_best(floating)
     announce(other, family)
-    drained.fipd.stop()
-    drained.route("add", floating, 4096)
-    drained.route("del", floating, 1024)
+    drained.drain(floating)
     for router in fabric.routers:
         router.wait_best(floating, lambda path: path and path.origin == other.asn,
                          what=f"comes from {other.name}")

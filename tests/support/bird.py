@@ -162,7 +162,8 @@ protocol kernel {{
 
     def _session(self, neighbor):
         inside = "direct; " if neighbor.asn == self.asn else ""
-        channels = "".join(f"  ipv{family} {{ import all; export all; {self._next_hop(neighbor)}}};\n"
+        more = self._next_hop(neighbor) + ("add paths tx; " if self.add_paths else "")
+        channels = "".join(f"  ipv{family} {{ import all; export all; {more}}};\n"
                            for family in (4, 6))
         return f"""
 protocol bgp {neighbor.name} {{

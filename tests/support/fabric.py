@@ -71,7 +71,9 @@ class FabricHost:
 
     def _own_sessions(self):
         head = (f"log stderr all;\nrouter id 10.255.0.{self.number};\ngraceful restart wait 10;\n"
-                "protocol device { }\ninclude \"fipd.conf\";\n")
+                "protocol device { }\n"
+                "protocol bfd { interface \"*\" { interval 300 ms; multiplier 3; }; }\n"
+                "include \"fipd.conf\";\n")
         return head + "".join(f"""
 protocol bgp tor{router.number} from fipd_{"ibgp" if router.asn == self.asn else "ebgp"} {{
   local 10.24{router.number}.{self.number}.2 as fipd_as;
@@ -96,12 +98,23 @@ protocol bgp tor{router.number} from fipd_{"ibgp" if router.asn == self.asn else
         self.namespace.ip(f"route {word} {floating} dev {self.instance.tap} table 172 proto 172 "
                           f"metric {metric} {' '.join(more)}")
 
+    def drain(self, floating):
+        """By hand, while fipd is down: the new metric first, then the old one goes."""
+        self.fipd.stop()
+        self.route("add", floating, 4096)
+        self.route("del", floating, 1024)
+
+    def undrain(self):
+        """fipd puts the normal metric back."""
+        self.fipd.start()
+
 
 class Fabric:
     def __init__(self, hosts=2, makes=("bird", "bird"), core=None, bfd=False, examples=(),
-                 programs=(), ibgp_as=None, with_fipd=True):
+                 programs=(), ibgp_as=None, add_paths=False, with_fipd=True):
         self.lab = Lab()
         self.ibgp_as = ibgp_as
+        self.add_paths = add_paths
         try:
             self._build(hosts, makes, core, bfd, list(examples), list(programs))
             self._start(with_fipd)
@@ -120,6 +133,7 @@ class Fabric:
             router = MAKES[make](self.lab, self.lab.namespace(f"router{number}"), f"router{number}",
                                  self.ibgp_as or asn, f"10.24{number}.0.1", **options)
             router.number = number
+            router.add_paths = self.add_paths
             router.namespace.sysctl({"ipv4.ip_forward": 1, "ipv6.conf.all.forwarding": 1})
             self.routers.append(router)
         self.hosts = [FabricHost(self, number + 1, *(examples[number:number + 1] or [None]),

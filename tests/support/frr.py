@@ -52,7 +52,7 @@ class Frr(Router):
             lines += [f"{name} remote-as {neighbor.asn}", f"{name} timers connect 1",
                       f"{name} advertisement-interval 0"]
             if self.bfd:
-                lines += [f"{name} bfd", f"{name} bfd check-control-plane-failure"]
+                lines += [f"{name} bfd"]
         for family in ("ipv4", "ipv6"):
             lines += [f" address-family {family} unicast"]
             for neighbor in self.neighbors:

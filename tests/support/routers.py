@@ -48,6 +48,7 @@ class Router:
         self.asn = asn
         self.router_id = router_id
         self.neighbors = []
+        self.add_paths = False     # tells its neighbours all its paths, not the best alone
         self.folder = lab.file(name)
         os.makedirs(self.folder)
 
