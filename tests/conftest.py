@@ -1,4 +1,4 @@
-"""What all Python tests share: the support modules on the path, --quick, logs of failed tests."""
+"""What all Python tests share: the support modules on the path, --quick and --full, logs of failed tests."""
 import os
 import sys
 
@@ -13,17 +13,21 @@ namespaces.close_on_signals()
 
 def pytest_addoption(parser):
     parser.addoption("--quick", action="store_true", help="leave out the tests marked slow")
+    parser.addoption("--full", action="store_true", help="besides: the tests marked full")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than some seconds; not in --quick")
+    config.addinivalue_line("markers", "full: needs what takes long to get; only in --full")
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--quick"):
-        slow = [item for item in items if item.get_closest_marker("slow")]
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    for mark, left_out in (("slow", config.getoption("--quick")),
+                           ("full", not config.getoption("--full"))):
+        if left_out:
+            marked = [item for item in items if item.get_closest_marker(mark)]
+            config.hook.pytest_deselected(items=marked)
+            items[:] = [item for item in items if item not in marked]
 
 
 @pytest.hookimpl(hookwrapper=True)

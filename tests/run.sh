@@ -3,7 +3,8 @@
 # namespaces, the unit tests again under ASan and UBSan, and the fuzz targets for some seconds each.
 #   tests/run.sh           all of that
 #   tests/run.sh --quick   release build, and no test that takes more than some seconds
-#   tests/run.sh --full    besides: integration tests under ASan, clang-tidy, longer fuzzing
+#   tests/run.sh --full    besides: integration tests under ASan, clang-tidy, longer fuzzing, and the
+#                          BIRDs of Debian 13 (build/trixie, by debootstrap)
 # As root, on Debian 12. Logs: build/logs. The last line is "N passed, N failed".
 set -uo pipefail
 export LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
@@ -17,7 +18,7 @@ for word in "$@"; do
   case $word in
     --quick) mode=quick ;;
     --full) mode=full ;;
-    -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "run.sh: $word? Usage: run.sh [--quick|--full]" >&2; exit 2 ;;
   esac
 done
@@ -121,9 +122,9 @@ targets=(fipd fipctl)
 [ $mode = normal ] || targets=()
 if build release "${targets[@]}"; then
   [ $mode = normal ] || unit_tests release
-  quick=()
-  [ $mode = quick ] && quick=(--quick)
-  py_tests integration 900 tests/integration "${side_by_side[@]}" "${quick[@]}"
+  options=()
+  [ $mode = normal ] || options=("--$mode")
+  py_tests integration 900 tests/integration "${side_by_side[@]}" "${options[@]}"
 fi
 if [ $mode != quick ]; then
   build asan && unit_tests asan
