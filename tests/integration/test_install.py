@@ -27,7 +27,10 @@ def installed(tmp_path_factory):
     "etc/bird/fipd-local.conf", "etc/iproute2/rt_tables.d/fipd.conf",
     "etc/iproute2/rt_protos.d/fipd.conf", "usr/share/bash-completion/completions/fipctl",
     "usr/share/doc/fipd/LICENSE", "usr/share/doc/fipd/README.md",
-    "usr/share/doc/fipd/openapi.yaml", "usr/share/doc/fipd/examples/own-session.conf"])
+    "usr/share/doc/fipd/openapi.yaml", "usr/share/doc/fipd/examples/own-session.conf",
+    "usr/share/doc/fipd/examples/pipe.conf", "usr/share/doc/fipd/examples/route-reflector.conf",
+    "usr/share/doc/fipd/examples/two-tors.conf", "usr/share/doc/fipd/examples/two-tors-bond.conf",
+    "usr/share/doc/fipd/examples/two-tors-pipe.conf"])
 def test_the_installation_has(installed, path):
     assert os.path.getsize(installed / path) > 0
 
