@@ -11,6 +11,21 @@
 #include "nat/attributes.h"
 
 namespace fipd::nat {
+namespace {
+
+std::optional<Attributes> counter_attributes(const nlmsghdr& message) {
+  const auto parsed = netfilter_message(message);
+  if (!parsed || parsed->subsystem != NFNL_SUBSYS_NFTABLES || parsed->type != NFT_MSG_NEWOBJ ||
+      parsed->family != NFPROTO_INET) {
+    return std::nullopt;
+  }
+  const Attributes attributes(parsed->attributes);
+  const auto type = attributes.find(NFTA_OBJ_TYPE);
+  if (!type || type->u32() != NFT_OBJECT_COUNTER) return std::nullopt;
+  return attributes;
+}
+
+}  // namespace
 
 std::vector<std::byte> counter_request(std::string_view table, std::string_view name,
                                        std::uint32_t sequence) {
@@ -30,18 +45,23 @@ std::vector<std::byte> counter_request(std::string_view table, std::string_view 
 }
 
 std::optional<Counter> counter_in(const nlmsghdr& message) {
-  const auto parsed = netfilter_message(message);
-  if (!parsed || parsed->subsystem != NFNL_SUBSYS_NFTABLES || parsed->type != NFT_MSG_NEWOBJ) {
-    return std::nullopt;
-  }
-  const Attributes attributes(parsed->attributes);
-  const auto type = attributes.find(NFTA_OBJ_TYPE);
-  const auto data = attributes.find(NFTA_OBJ_DATA);
-  if (!type || !data || type->u32() != NFT_OBJECT_COUNTER) return std::nullopt;
+  const auto attributes = counter_attributes(message);
+  if (!attributes) return std::nullopt;
+  const auto data = attributes->find(NFTA_OBJ_DATA);
+  if (!data) return std::nullopt;
   const auto packets = Attributes(data->body).find(NFTA_COUNTER_PACKETS);
   const auto bytes = Attributes(data->body).find(NFTA_COUNTER_BYTES);
   if (!packets || !bytes) return std::nullopt;
   return Counter{packets->u64().value_or(0), bytes->u64().value_or(0)};
+}
+
+std::optional<std::string> counter_name_in(const nlmsghdr& message, std::string_view table) {
+  const auto attributes = counter_attributes(message);
+  if (!attributes) return std::nullopt;
+  const auto owner = attributes->find(NFTA_OBJ_TABLE);
+  const auto name = attributes->find(NFTA_OBJ_NAME);
+  if (!owner || !name || owner->text() != table) return std::nullopt;
+  return std::string(name->text());
 }
 
 }  // namespace fipd::nat

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -17,5 +18,8 @@ namespace fipd::nat {
                                                      std::uint32_t sequence);
 // What an NFT_MSG_NEWOBJ message tells of a counter.
 [[nodiscard]] std::optional<Counter> counter_in(const nlmsghdr& message);
+// Its name, where it is one of `table` in family inet.
+[[nodiscard]] std::optional<std::string> counter_name_in(const nlmsghdr& message,
+                                                         std::string_view table);
 
 }  // namespace fipd::nat

@@ -145,17 +145,19 @@ Outcome NftTable::run(const std::string& commands) {
                                 fmt::format("nft table inet {}: {}", table_, words)));
 }
 
-Result<std::string> NftTable::ensure_ruleset(const RulesetOptions& options) {
-  if (options.table != table_) {
-    return fail(ErrorCode::kInternal, "this is table inet {}, not {}", table_, options.table);
+Result<std::string> NftTable::ensure_ruleset(const RulesetOptions& asked) {
+  if (asked.table != table_) {
+    return fail(ErrorCode::kInternal, "this is table inet {}, not {}", table_, asked.table);
   }
-  const bool known = read_back_ && read_back_->options == options;
-  const TableDescription wanted = known ? read_back_->description : describe(options);
+  if (auto possible = check(asked); !possible) return fail(possible.error());
   std::string found;
   std::uint32_t generation_before = 0;
   for (unsigned writes = 0;; ++writes) {
     const auto actual = read_table(socket_, table_);
     if (!actual) return fail(actual.error());
+    const RulesetOptions options = with_sticky(asked, *actual);
+    const bool known = read_back_ && read_back_->options == options;
+    const TableDescription wanted = known ? read_back_->description : describe(options);
     const std::string wrong = joined(differences(wanted, *actual));
     if (wrong.empty()) return found;
     if (found.empty()) found = wrong;

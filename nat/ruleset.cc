@@ -1,86 +1,18 @@
 #include "nat/ruleset.h"
 
-#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <net/if.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
+#include <cctype>
 #include <string_view>
 
 #include "nat/ruleset_rules.h"
+#include "nat/ruleset_sets.h"
 
 namespace fipd::nat {
 namespace {
-
-constexpr std::uint32_t kTypeV4 = 7;
-constexpr std::uint32_t kTypeV6 = 8;
-constexpr unsigned kConcatBits = 6;
-
-constexpr std::array kMaps = {Map::kFixedByFloating, Map::kFloatingByFixed, Map::kHairpin};
-constexpr std::array kFamilies = {AF_INET, AF_INET6};
-
-const char* comment_of(Map map) {
-  switch (map) {
-    case Map::kFixedByFloating:
-      return "inbound: floating IP to instance";
-    case Map::kFloatingByFixed:
-      return "outbound: instance to floating IP";
-    case Map::kHairpin:
-      return "instances that may call their own floating IP";
-    default:
-      return "";
-  }
-}
-
-const char* type_name(int family) { return family == AF_INET ? "ipv4_addr" : "ipv6_addr"; }
-
-SetDescription map_description(Map map, int family) {
-  SetDescription out;
-  out.name = map_name(map, family);
-  const std::uint32_t type = family == AF_INET ? kTypeV4 : kTypeV6;
-  const std::uint32_t length = family == AF_INET ? 4 : 16;
-  if (map == Map::kHairpin) {
-    out.key_type = type << kConcatBits | type;
-    out.key_length = 2 * length;
-    return out;
-  }
-  out.flags = NFT_SET_MAP;
-  out.key_type = out.data_type = type;
-  out.key_length = out.data_length = length;
-  return out;
-}
-
-std::string map_text(const std::string& table, Map map, int family) {
-  const std::string_view type = type_name(family);
-  const std::string types =
-      map == Map::kHairpin ? fmt::format("{0} . {0}", type) : fmt::format("{0} : {0}", type);
-  return fmt::format("add {} inet {} {} {{ type {}; comment \"{}\"; }}\n",
-                     map == Map::kHairpin ? "set" : "map", table, map_name(map, family), types,
-                     comment_of(map));
-}
-
-SetDescription internal_description(const RulesetOptions& options, int family) {
-  SetDescription out;
-  out.name = internal_name(family);
-  out.flags = NFT_SET_INTERVAL;
-  out.key_type = family == AF_INET ? kTypeV4 : kTypeV6;
-  out.key_length = family == AF_INET ? 4 : 16;
-  out.elements = ranges_of(options.internal, family);
-  return out;
-}
-
-std::string internal_text(const std::string& table, int family, const SetDescription& set) {
-  std::string elements;
-  for (const AddressRange& range : set.elements) {
-    elements += fmt::format("{}{}", elements.empty() ? "" : ", ", range.to_string());
-  }
-  return fmt::format(
-      "add set inet {} {} {{ type {}; flags interval; comment \"never leaves under a floating "
-      "IP\"; elements = {{ {} }}; }}\n",
-      table, set.name, type_name(family), elements);
-}
 
 // The kernel gives chains in the order of their creation, which says nothing.
 template <typename Named>
@@ -90,8 +22,13 @@ const Named* by_name(const std::vector<Named>& all, std::string_view name) {
   return at == all.end() ? nullptr : &*at;
 }
 
-const char* kind_of(const SetDescription& set) {
-  return (set.flags & NFT_SET_MAP) != 0 ? "map" : "set";
+bool contains(const std::vector<std::string>& all, const std::string& one) {
+  return std::find(all.begin(), all.end(), one) != all.end();
+}
+
+bool guards(const RulesetOptions& options) {
+  return !ranges_of(options.guarded, AF_INET).empty() ||
+         !ranges_of(options.guarded, AF_INET6).empty();
 }
 
 SetDescription without_elements(SetDescription set) {
@@ -141,41 +78,48 @@ void compare_set(const SetDescription& wanted, const SetDescription* actual,
 
 }  // namespace
 
-std::string map_name(Map map, int family) {
-  static constexpr std::array<std::string_view, kMapKinds> kNames = {
-      "fixed_by_floating", "floating_by_fixed", "hairpin",         "forward",    "received", "sent",
-      "rate_in",           "rate_out",          "new_connections", "connections"};
-  return fmt::format("{}{}", kNames[static_cast<std::size_t>(map)], family == AF_INET ? "" : "6");
+RulesetOptions with_sticky(RulesetOptions options, const TableDescription& actual) {
+  const auto there = [&](Map map) {
+    return by_name(actual.sets, map_name(map, AF_INET)) != nullptr ||
+           by_name(actual.sets, map_name(map, AF_INET6)) != nullptr;
+  };
+  options.forwards |= there(Map::kForwards);
+  options.limits |= there(Map::kRateIn) || there(Map::kRateOut) || there(Map::kNewConnections) ||
+                    there(Map::kConnections);
+  return options;
 }
 
-bool has(const RulesetOptions& options, Map map) {
-  switch (map) {
-    case Map::kFixedByFloating:
-    case Map::kFloatingByFixed:
-      return true;
-    case Map::kHairpin:
-      return options.forwards || options.snat == SnatMode::kHairpin;
-    case Map::kForwards:
-      return options.forwards;
-    case Map::kReceived:
-    case Map::kSent:
-      return options.accounting;
-    default:
-      return options.limits;
+Outcome check(const RulesetOptions& options) {
+  for (const std::string& name : options.metadata.interfaces) {
+    const std::size_t length = name.ends_with('*') ? name.size() - 1 : name.size();
+    const auto plain = [](unsigned char c) {
+      return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.' || c == '@' || c == ':';
+    };
+    const bool good = length > 0 && name.size() < IFNAMSIZ &&
+                      std::all_of(name.begin(), name.begin() + static_cast<long>(length), plain);
+    if (!good) {
+      return fail(
+          ErrorCode::kBadInput,
+          "metadata: '{}' is no interface: write a name, or the beginning of names and a '*', "
+          "of at most 15 letters, digits and '-_.@:' in all",
+          name);
+    }
   }
+  for (const Endpoint& endpoint : options.metadata.listen) {
+    if (endpoint.port == 0 || endpoint.address.is_unspecified()) {
+      return fail(ErrorCode::kBadInput,
+                  "metadata: {} port {} is nothing to redirect to: name an address and a port",
+                  endpoint.address, endpoint.port);
+    }
+  }
+  return {};
 }
 
 TableDescription describe(const RulesetOptions& options) {
   TableDescription out;
   out.exists = true;
-  for (const Map map : kMaps) {
-    if (!has(options, map)) continue;
-    for (const int family : kFamilies) out.sets.push_back(map_description(map, family));
-  }
-  for (const int family : kFamilies) {
-    SetDescription internal = internal_description(options, family);
-    if (!internal.elements.empty()) out.sets.push_back(std::move(internal));
-  }
+  if (guards(options)) out.counters.emplace_back(kUntranslated);
+  for (SetDefinition& set : sets_of(options)) out.sets.push_back(std::move(set.description));
   for (const Chain& chain : chains_of(options)) {
     ChainDescription description = chain.description;
     for (const Rule& rule : chain.rules) description.rules.push_back(rule.expressions);
@@ -208,6 +152,16 @@ std::vector<std::string> differences(const TableDescription& wanted,
       out.push_back(fmt::format("{} {} is not fipd's", kind_of(set), set.name));
     }
   }
+  for (const std::string& counter : wanted.counters) {
+    if (!contains(actual.counters, counter)) {
+      out.push_back(fmt::format("counter {} is missing", counter));
+    }
+  }
+  for (const std::string& counter : actual.counters) {
+    if (!contains(wanted.counters, counter)) {
+      out.push_back(fmt::format("counter {} is not fipd's", counter));
+    }
+  }
   return out;
 }
 
@@ -233,15 +187,16 @@ std::string render(const RulesetOptions& options, const TableDescription& actual
   for (const ChainDescription& chain : actual.chains) {
     out += fmt::format("delete chain inet {} {}\n", table, chain.name);
   }
-
-  for (const Map map : kMaps) {
-    if (!has(options, map)) continue;
-    for (const int family : kFamilies) out += map_text(table, map, family);
+  for (const std::string& counter : actual.counters) {
+    if (contains(wanted.counters, counter)) continue;  // it goes on counting
+    out += fmt::format("delete counter inet {} {}\n", table, counter);
   }
-  for (const int family : kFamilies) {
-    const SetDescription* internal = by_name(wanted.sets, internal_name(family));
-    if (internal != nullptr) out += internal_text(table, family, *internal);
+  for (const std::string& counter : wanted.counters) {
+    if (contains(actual.counters, counter)) continue;
+    out += fmt::format("add counter inet {} {} {{ comment \"dropped by the guard\"; }}\n", table,
+                       counter);
   }
+  for (const SetDefinition& set : sets_of(options)) out += fmt::format("add {}\n", set.text);
   for (const Chain& chain : chains_of(options)) out += render(table, chain);
   return out;
 }

@@ -20,7 +20,7 @@ inline constexpr int kSourcePriority = 90;
 
 struct ChainDescription {
   std::string name;
-  std::string type;   // "nat"; empty where it is no base chain
+  std::string type;   // "nat", "filter"; empty where it is no base chain
   unsigned hook = 0;  // NF_INET_*
   int priority = 0;
   unsigned policy = 0;             // NF_ACCEPT, NF_DROP
@@ -37,6 +37,7 @@ struct SetDescription {
   std::uint32_t data_type = 0;
   std::uint32_t data_length = 0;
   std::uint32_t size = 0;              // 0: unlimited
+  std::string expression;              // of every element, as libnftnl prints it
   std::vector<AddressRange> elements;  // of interval sets; never of maps
 
   friend bool operator==(const SetDescription&, const SetDescription&) = default;
@@ -46,7 +47,8 @@ struct TableDescription {
   bool exists = false;
   bool dormant = false;
   std::vector<ChainDescription> chains;
-  std::vector<SetDescription> sets;  // and maps
+  std::vector<SetDescription> sets;   // and maps
+  std::vector<std::string> counters;  // named ones
 
   friend bool operator==(const TableDescription&, const TableDescription&) = default;
 };
@@ -56,6 +58,14 @@ inline constexpr const char* kUntranslated = "untranslated";
 
 // "fixed_by_floating", "fixed_by_floating6"...: `family` is AF_INET or AF_INET6.
 [[nodiscard]] std::string map_name(Map map, int family);
+
+// "map" or "set".
+[[nodiscard]] const char* kind_of(const SetDescription& set);
+
+// The options with those features that the table has already and keeps.
+[[nodiscard]] RulesetOptions with_sticky(RulesetOptions options, const TableDescription& actual);
+// Whether nft text can be made of them: kBadInput names what cannot be.
+[[nodiscard]] Outcome check(const RulesetOptions& options);
 
 [[nodiscard]] TableDescription describe(const RulesetOptions& options);
 

@@ -23,10 +23,15 @@ struct Chain {
   std::vector<Rule> rules;
 };
 
+// In the order in which a packet meets them.
 [[nodiscard]] std::vector<Chain> chains_of(const RulesetOptions& options);
+[[nodiscard]] Chain base_chain(std::string name, std::string_view type, unsigned hook, int priority,
+                               std::string comment);
+
 // nft commands that create the chain and its rules.
 [[nodiscard]] std::string render(const std::string& table, const Chain& chain);
-// "internal", "internal6".
-[[nodiscard]] std::string internal_name(int family);
+
+// The redirect of that family, where there is one.
+[[nodiscard]] const Endpoint* metadata_listener(const RulesetOptions& options, int family);
 
 }  // namespace fipd::nat

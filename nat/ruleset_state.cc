@@ -21,7 +21,8 @@
 
 #include "nat/attributes.h"
 #include "nat/element_reply.h"
-#include "nat/ruleset_rules.h"
+#include "nat/nft_counter.h"
+#include "nat/ruleset_sets.h"
 
 namespace fipd::nat {
 namespace {
@@ -92,7 +93,7 @@ void cut(std::string& text, std::string_view part) {
 }
 
 std::string normalised(std::string text) {
-  // The default of addr_max is addr_min; the flag says only that there are addresses.
+  // The default of a maximum is the minimum; the flags say only that there are addresses and ports.
   if (text.starts_with("nat ")) {
     for (const char* number : {"1", "2", "8", "9"}) {
       const std::string minimum = fmt::format("addr_min reg {}", number);
@@ -100,7 +101,13 @@ std::string normalised(std::string text) {
         cut(text, fmt::format(" addr_max reg {}", number));
       }
     }
-    cut(text, " flags 0x1 ");
+    for (const char* number : {"2", "9"}) {
+      const std::string minimum = fmt::format("proto_min reg {}", number);
+      if (text.find(minimum + " ") != std::string::npos) {
+        cut(text, fmt::format(" proto_max reg {}", number));
+      }
+    }
+    for (const char* flags : {" flags 0x1 ", " flags 0x3 "}) cut(text, flags);
   }
   if (text.starts_with("lookup ")) cut(text, " 0x0 ");
   while (!text.empty() && text.back() == ' ') text.pop_back();
@@ -183,14 +190,18 @@ Outcome read_sets(NetlinkSocket& socket, const std::string& table, TableDescript
     description.data_type = nftnl_set_get_u32(set, NFTNL_SET_DATA_TYPE);
     description.data_length = nftnl_set_get_u32(set, NFTNL_SET_DATA_LEN);
     description.size = nftnl_set_get_u32(set, NFTNL_SET_DESC_SIZE);
+    nftnl_set_expr_foreach(set, append_expression, &description.expression);
     out.sets.push_back(std::move(description));
   };
   return ask(socket, {NFT_MSG_GETSET, NFTA_SET_TABLE}, table, take);
 }
 
-Outcome read_internal(NetlinkSocket& socket, const std::string& table, TableDescription& out) {
+Outcome read_intervals(NetlinkSocket& socket, const std::string& table, TableDescription& out) {
   for (SetDescription& set : out.sets) {
-    const bool ours = set.name == internal_name(AF_INET) || set.name == internal_name(AF_INET6);
+    bool ours = false;
+    for (const int family : {AF_INET, AF_INET6}) {
+      ours |= set.name == internal_name(family) || set.name == guarded_name(family);
+    }
     if (!ours || set.flags != NFT_SET_INTERVAL) continue;
     std::vector<IntervalMark> marks;
     auto take = [&](const nlmsghdr& header) {
@@ -208,12 +219,19 @@ Outcome read_internal(NetlinkSocket& socket, const std::string& table, TableDesc
   return {};
 }
 
+Outcome read_counters(NetlinkSocket& socket, const std::string& table, TableDescription& out) {
+  auto take = [&](const nlmsghdr& header) {
+    if (auto name = counter_name_in(header, table)) out.counters.push_back(std::move(*name));
+  };
+  return ask(socket, {NFT_MSG_GETOBJ, NFTA_OBJ_TABLE}, table, take);
+}
+
 Result<TableDescription> read_once(NetlinkSocket& socket, const std::string& table) {
   TableDescription out;
   const auto exists = read_flags(socket, table, out);
   if (!exists) return fail(exists.error());
   if (!*exists) return out;
-  for (const auto read : {read_chains, read_rules, read_sets, read_internal}) {
+  for (const auto read : {read_chains, read_rules, read_sets, read_intervals, read_counters}) {
     if (auto done = read(socket, table, out); !done) return fail(done.error());
   }
   return out;

@@ -87,6 +87,116 @@ TEST(ElementMessage, ConcatenatesTheKeyOfAHairpinAsNftDoes) {
   EXPECT_TRUE(to_hex(messages[1]).ends_with(wanted)) << to_hex(messages[1]);
 }
 
+// Below: `strace -xx nft add element inet fipd ...` with nft 1.0.6 for each kind.
+std::string list_of(const ElementChange& change) {
+  ElementEncoder encoder("t");
+  const auto messages = messages_of(encoder.encode(std::vector{change}, 0, Packing::kMany));
+  const std::string hex = to_hex(messages.at(1));
+  // The list follows the table's name and the set's.
+  const std::size_t names = 2 * (NLMSG_HDRLEN + 4 + 8);
+  const std::size_t set = std::stoul(hex.substr(names, 2), nullptr, 16);
+  return hex.substr(names + 2 * ((set + 3) & ~std::size_t{3}));
+}
+
+TEST(ElementMessage, ConcatenatesAForwardAsNftDoes) {
+  // { 172.16.1.3 . tcp . 443 : 10.65.0.13 . 8443 }
+  EXPECT_EQ(
+      list_of({Map::kForwards, {ip("172.16.1.3"), 6, 443}, {}, Endpoint{ip("10.65.0.13"), 8443}}),
+      "2c000380"
+      "280001801400018010000100ac1001030600000001bb0000"
+      "100002800c0001000a41000d20fb0000");
+  // { 2001:db8::3 . udp . 53 : fd65::13 . 5353 }
+  EXPECT_EQ(
+      list_of({Map::kForwards, {ip("2001:db8::3"), 17, 53}, {}, Endpoint{ip("fd65::13"), 5353}}),
+      "44000380"
+      "40000180200001801c00010020010db80000000000000000000000031100000000350000"
+      "1c00028018000100fd65000000000000000000000000001314e90000");
+}
+
+TEST(ElementMessage, BeginsACounterWhereItIsToldAsNftDoes) {
+  // { 172.16.1.3 counter packets 5 bytes 500 }
+  EXPECT_EQ(list_of({Map::kReceived, ip("172.16.1.3"), {}, Counter{5, 500}}),
+            "40000380"
+            "3c0001800c00018008000100ac100103"
+            "2c0007800c000100636f756e746572001c000280"
+            "0c00010000000000000001f40c0002000000000000000005");
+}
+
+TEST(ElementMessage, LimitsAsNftDoes) {
+  // { 172.16.1.3 limit rate over 12500000 bytes/second burst 1000000 bytes }
+  EXPECT_EQ(list_of({Map::kRateIn, ip("172.16.1.3"), {}, Rate{12500000, 1000000}}),
+            "58000380"
+            "540001800c00018008000100ac100103"
+            "440007800a0001006c696d697400000034000280"
+            "0c0001000000000000bebc200c0002000000000000000001"
+            "08000300000f42400800040000000001080005000000"
+            "0001");
+  // { 2001:db8::3 limit rate over 100/second burst 50 packets }
+  EXPECT_EQ(list_of({Map::kNewConnections, ip("2001:db8::3"), {}, Rate{100, 50}}),
+            "64000380"
+            "60000180180001801400010020010db8000000000000000000000003"
+            "440007800a0001006c696d697400000034000280"
+            "0c00010000000000000000640c0002000000000000000001"
+            "0800030000000032080004000000000008000500000"
+            "00001");
+  // { 172.16.1.3 ct count over 20 }
+  EXPECT_EQ(list_of({Map::kConnections, ip("172.16.1.3"), {}, Count{20}}),
+            "3c000380"
+            "380001800c00018008000100ac100103"
+            "280007800e000100636f6e6e6c696d6974000000140002800800010000000014"
+            "0800020000000001");
+}
+
+// What is in the buffer from before must not show in an element after.
+TEST(ElementMessage, LeavesNothingOfAnEarlierBatchInTheNext) {
+  ElementEncoder used("t");
+  const auto before = many(2000);
+  (void)used.encode(before, 0, Packing::kMany);
+  ElementEncoder fresh("t");
+  const std::vector<ElementChange> changes{
+      {Map::kForwards, {ip("172.16.1.3"), 6, 443}, {}, Endpoint{ip("10.65.0.13"), 8443}}};
+  EXPECT_EQ(to_hex(used.encode(changes, 0, Packing::kMany)),
+            to_hex(fresh.encode(changes, 0, Packing::kMany)));
+}
+
+TEST(ElementMessage, LeavesOutForwardsThatNobodyOfOursWrote) {
+  ElementEncoder encoder("t");
+  const std::vector<ElementChange> changes{
+      {Map::kForwards, {ip("172.16.1.3"), 6, 443}, {}, Endpoint{ip("10.65.0.13"), 8443}}};
+  const auto message = messages_of(encoder.encode(changes, 0, Packing::kMany))[1];
+  std::vector<Element> read;
+  decode_elements(header_of(message), Map::kForwards, false, read);
+  ASSERT_EQ(read.size(), 1u);
+  EXPECT_EQ(
+      read[0],
+      (Element{Map::kForwards, {ip("172.16.1.3"), 6, 443}, Endpoint{ip("10.65.0.13"), 8443}}));
+  // A protocol of more than a byte.
+  std::vector<std::byte> foreign(message.begin(), message.end());
+  foreign[foreign.size() - 16 - 8 + 1] = std::byte{1};
+  read.clear();
+  decode_elements(header_of(foreign), Map::kForwards, false, read);
+  EXPECT_TRUE(read.empty());
+}
+
+TEST(ElementMessage, ReadsALimitThatIsNotLikeOursAsNone) {
+  ElementEncoder encoder("t");
+  const std::vector<ElementChange> changes{
+      {Map::kNewConnections, ip("172.16.1.3"), {}, Rate{100, 50}}};
+  const auto message = messages_of(encoder.encode(changes, 0, Packing::kMany))[1];
+  std::vector<Element> read;
+  decode_elements(header_of(message), Map::kNewConnections, false, read);
+  decode_elements(header_of(message), Map::kRateIn, false, read);    // bytes are wanted
+  decode_elements(header_of(message), Map::kReceived, false, read);  // no counter: left out
+  decode_elements(header_of(message), Map::kConnections, false, read);
+  std::vector<std::byte> under(message.begin(), message.end());
+  under.back() = std::byte{0};  // matches what is under the limit
+  decode_elements(header_of(under), Map::kNewConnections, false, read);
+  ASSERT_EQ(read.size(), 3u);
+  EXPECT_EQ(read[0].value, Value(Rate{100, 50}));
+  EXPECT_EQ(read[1].value, Value(Rate{0, 50}));
+  EXPECT_EQ(read[2].value, Value(Rate{0, 50}));
+}
+
 TEST(ElementMessage, DeletesBeforeItAddsInWhateverOrderTheChangesAre) {
   ElementEncoder encoder("fipd");
   std::vector<ElementChange> changes{

@@ -55,6 +55,22 @@ TEST_F(FakeNatTableTest, BlamesNoChangeWhereTheTableIsGone) {
   EXPECT_TRUE(table_.dump()->empty());
 }
 
+TEST_F(FakeNatTableTest, HasOnlyTheMapsOfItsOptionsAndKeepsStickyOnes) {
+  const std::vector<ElementChange> forward{
+      {Map::kForwards, {ip("172.16.1.3"), 6, 443}, {}, Endpoint{ip("10.65.0.13"), 8443}}};
+  EXPECT_FALSE(table_.commit(forward));
+  RulesetOptions options;
+  options.forwards = options.accounting = true;
+  EXPECT_NE(*table_.ensure_ruleset(options), "");
+  ASSERT_TRUE(table_.commit(forward));
+  ASSERT_TRUE(table_.commit(
+      std::vector<ElementChange>{{Map::kReceived, ip("172.16.1.3"), {}, Counter{1, 2}}}));
+  EXPECT_EQ(*table_.counters(), (std::vector<Traffic>{{ip("172.16.1.3"), {1, 2}, {}}}));
+  EXPECT_NE(*table_.ensure_ruleset({}), "") << "accounting is by configuration";
+  EXPECT_EQ(*table_.ensure_ruleset({}), "");
+  EXPECT_EQ(table_.elements.size(), 1u) << "forwards stay";
+}
+
 TEST_F(FakeNatTableTest, RefusesAScriptedKeyWithItsErrno) {
   table_.refusals[{Map::kFixedByFloating, ip("172.16.1.4")}] = ENFILE;
   const auto refused = table_.commit(std::vector{change("172.16.1.3", nullptr, "10.65.0.13"),

@@ -83,6 +83,14 @@ class NftTableFixture : public KernelTest {
     options_.internal = {*Prefix::parse("10.65.0.0/16"), *Prefix::parse("fd65::/64")};
   }
 
+  // Everything that the rules can have.
+  void ask_for_everything() {
+    options_.guarded = {*Prefix::parse("172.16.0.0/16"), *Prefix::parse("2001:db8::/64")};
+    options_.accounting = options_.forwards = options_.limits = true;
+    options_.metadata.listen = {{ip("127.0.0.1"), 8775}, {ip("::1"), 8775}};
+    options_.metadata.interfaces = {"tap*", "eth0"};
+  }
+
   std::string ensure() {
     const auto done = table_->ensure_ruleset(options_);
     return done ? *done : "FAILED: " + done.error().message();

@@ -31,8 +31,45 @@ class RulesetRepairTest : public NftTableFixture {
   }
 };
 
-// Holds text and description together: what the text loads must read back as what is described.
-TEST_F(NftTableFixture, ReadsBackFromTheKernelWhatItDescribes) {
+class RulesetReadBackTest : public NftTableFixture {
+ protected:
+  // Holds text and description together: what the text loads must read back as what is described.
+  void expect_as_described() {
+    SCOPED_TRACE(render(options_, {}));
+    const std::string said = ensure();
+    ASSERT_EQ(said.find("FAILED"), std::string::npos) << said;
+    auto socket = NetlinkSocket::open(NETLINK_NETFILTER, NetlinkOptions{});
+    ASSERT_TRUE(socket);
+    auto actual = read_table(*socket, "fipd");
+    ASSERT_TRUE(actual);
+    auto wanted = describe(options_);
+    const auto sorted = [](auto& named) {
+      std::sort(named.begin(), named.end(),
+                [](const auto& a, const auto& b) { return a.name < b.name; });
+    };
+    for (TableDescription* table : {&wanted, &*actual}) {
+      sorted(table->chains);
+      sorted(table->sets);
+    }
+    ASSERT_EQ(wanted.chains.size(), actual->chains.size());
+    for (std::size_t i = 0; i < wanted.chains.size(); ++i) {
+      EXPECT_EQ(wanted.chains[i].rules, actual->chains[i].rules) << wanted.chains[i].name;
+    }
+    ASSERT_EQ(wanted.sets.size(), actual->sets.size());
+    for (std::size_t i = 0; i < wanted.sets.size(); ++i) {
+      EXPECT_EQ(wanted.sets[i].expression, actual->sets[i].expression) << wanted.sets[i].name;
+      EXPECT_EQ(wanted.sets[i].key_type, actual->sets[i].key_type) << wanted.sets[i].name;
+      EXPECT_EQ(wanted.sets[i].flags, actual->sets[i].flags) << wanted.sets[i].name;
+    }
+    EXPECT_EQ(wanted, *actual);
+    (void)commits();
+    EXPECT_EQ(ensure(), "");
+    EXPECT_EQ(commits(), 0u);
+    ASSERT_TRUE(table_->remove());
+  }
+};
+
+TEST_F(RulesetReadBackTest, TheUsualRulesOfBothModesWithPrefixesOfAllForms) {
   for (const SnatMode snat : {SnatMode::kEgress, SnatMode::kHairpin}) {
     for (const auto& internal : std::vector<std::vector<const char*>>{
              {},
@@ -43,26 +80,60 @@ TEST_F(NftTableFixture, ReadsBackFromTheKernelWhatItDescribes) {
       options_.snat = snat;
       options_.internal.clear();
       for (const char* text : internal) options_.internal.push_back(*Prefix::parse(text));
-      ASSERT_EQ(ensure().find("FAILED"), std::string::npos) << ensure();
-      auto socket = NetlinkSocket::open(NETLINK_NETFILTER, NetlinkOptions{});
-      ASSERT_TRUE(socket);
-      auto actual = read_table(*socket, "fipd");
-      ASSERT_TRUE(actual);
-      auto wanted = describe(options_);
-      const auto sorted = [](auto& named) {
-        std::sort(named.begin(), named.end(),
-                  [](const auto& a, const auto& b) { return a.name < b.name; });
-      };
-      for (TableDescription* table : {&wanted, &*actual}) {
-        sorted(table->chains);
-        sorted(table->sets);
-      }
-      for (std::size_t i = 0; i < std::min(wanted.chains.size(), actual->chains.size()); ++i) {
-        EXPECT_EQ(wanted.chains[i].rules, actual->chains[i].rules) << wanted.chains[i].name;
-      }
-      EXPECT_EQ(wanted, *actual);
+      expect_as_described();
     }
   }
+}
+
+TEST_F(RulesetReadBackTest, EachFeatureAlone) {
+  const RulesetOptions plain = options_;
+  options_.forwards = true;
+  expect_as_described();
+  options_ = plain;
+  options_.limits = true;
+  expect_as_described();
+  options_ = plain;
+  options_.accounting = true;
+  expect_as_described();
+  options_ = plain;
+  options_.guarded = {*Prefix::parse("2001:db8::/64")};
+  expect_as_described();
+}
+
+TEST_F(RulesetReadBackTest, MetadataOfOneFamilyAndOfBothToLoopbackAndElsewhere) {
+  using Listen = std::vector<Endpoint>;
+  for (const Listen& listen :
+       {Listen{{ip("127.0.0.1"), 8775}}, Listen{{ip("::1"), 1}}, Listen{{ip("10.0.0.1"), 65535}},
+        Listen{{ip("127.0.0.1"), 80}, {ip("fd00::1"), 8775}}}) {
+    options_.metadata.listen = listen;
+    for (const std::vector<std::string>& interfaces :
+         {std::vector<std::string>{"tap*"}, std::vector<std::string>{"eth0", "vnet-1.2*", "abcd*"},
+          std::vector<std::string>{"fifteen-letters", "fourteen-lette*"}}) {
+      options_.metadata.interfaces = interfaces;
+      expect_as_described();
+    }
+  }
+}
+
+TEST_F(RulesetReadBackTest, EverythingAtOnceInBothModes) {
+  ask_for_everything();
+  expect_as_described();
+  options_.snat = SnatMode::kHairpin;
+  expect_as_described();
+}
+
+TEST_F(RulesetReadBackTest, WhatIsNoInterfaceNeverReachesNft) {
+  options_.metadata.listen = {{ip("127.0.0.1"), 8775}};
+  for (const char* name : {"*", "", "tap\"; flush ruleset; \"", "sixteen-letters-",
+                           "fifteen-letters*", "a b", "a*b"}) {
+    options_.metadata.interfaces = {name};
+    const auto refused = table_->ensure_ruleset(options_);
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(refused.error().code(), ErrorCode::kBadInput);
+  }
+  options_.metadata.interfaces = {"tap*"};
+  options_.metadata.listen = {{ip("127.0.0.1"), 0}};
+  EXPECT_FALSE(table_->ensure_ruleset(options_));
 }
 
 TEST_F(NftTableFixture, WritesNothingTheSecondTime) {
@@ -202,6 +273,63 @@ TEST_F(RulesetRepairTest, AnotherModeAndBack) {
   expect_repaired(
       "chain postrouting has 2 rules instead of 10; set internal is missing; set hairpin is not "
       "fipd's; set hairpin6 is not fipd's");
+}
+
+TEST_F(RulesetRepairTest, KeepsForwardsAndLimitsThatTheTableHasAlready) {
+  options_.forwards = options_.limits = true;
+  expect_repaired(
+      "chain inbound is missing; chain inbound_from_host is missing; chain prerouting has 2 rules "
+      "instead of 4; chain output has 2 rules instead of 4; chain postrouting has 11 rules instead "
+      "of 13; chain outbound is missing; chain outbound_to_host is missing; set hairpin is "
+      "missing; "
+      "set hairpin6 is missing; map forward is missing; map forward6 is missing; set rate_in is "
+      "missing; set rate_in6 is missing; set rate_out is missing; set rate_out6 is missing; set "
+      "new_connections is missing; set new_connections6 is missing; set connections is missing; "
+      "set "
+      "connections6 is missing");
+  // As after a restart, before the first binding is known.
+  options_.forwards = options_.limits = false;
+  EXPECT_EQ(ensure(), "");
+  by_hand("flush chain inet fipd inbound");
+  expect_repaired("chain inbound has 0 rules instead of 6");
+  by_hand(
+      "flush chain inet fipd outbound; flush chain inet fipd outbound_to_host; delete set inet "
+      "fipd rate_out");
+  EXPECT_NE(ensure().find("set rate_out is missing"), std::string::npos);
+}
+
+TEST_F(RulesetRepairTest, DropsWhatTheConfigurationNoLongerAsksFor) {
+  ask_for_everything();
+  options_.forwards = options_.limits = false;
+  ASSERT_NE(ensure().find("counter untranslated is missing"), std::string::npos);
+  options_.guarded.clear();
+  options_.accounting = false;
+  options_.metadata = {};
+  expect_repaired(
+      "chain prerouting has 6 rules instead of 2; chain postrouting has 13 rules instead of 11; "
+      "chain inbound is not fipd's; chain inbound_from_host is not fipd's; chain guard is not "
+      "fipd's; chain loopback is not fipd's; chain outbound is not fipd's; chain outbound_to_host "
+      "is not fipd's; set received is not fipd's; set received6 is not fipd's; set sent is not "
+      "fipd's; set sent6 is not fipd's; set pools is not fipd's; set pools6 is not fipd's; counter "
+      "untranslated is not fipd's");
+}
+
+TEST_F(RulesetRepairTest, CountersAndTheirElementsGoOnThroughARewrite) {
+  ask_for_everything();
+  ASSERT_EQ(ensure().find("FAILED"), std::string::npos);
+  ASSERT_TRUE(table_->commit(
+      std::vector<ElementChange>{{Map::kReceived, ip("172.16.0.0"), {}, Counter{7, 700}},
+                                 {Map::kSent, ip("172.16.0.0"), {}, Counter{5, 500}},
+                                 {Map::kSent, ip("2001:db8::3"), {}, Counter{1, 100}}}));
+  by_hand("flush chain inet fipd guard; flush chain inet fipd inbound");
+  by_hand("delete counter inet fipd untranslated");
+  by_hand("add counter inet fipd untranslated { packets 3 bytes 300; }");
+  const std::vector<Traffic> before = *table_->counters();
+  EXPECT_EQ(before, (std::vector<Traffic>{{ip("172.16.0.0"), {7, 700}, {5, 500}},
+                                          {ip("2001:db8::3"), {}, {1, 100}}}));
+  EXPECT_NE(ensure(), "");
+  EXPECT_EQ(*table_->counters(), before);
+  EXPECT_EQ(*table_->untranslated(), (Counter{3, 300}));
 }
 
 TEST_F(RulesetRepairTest, LeavesOtherTablesAlone) {

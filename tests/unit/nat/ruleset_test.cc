@@ -36,6 +36,25 @@ TEST(Ruleset, CreatesEverythingForHairpin) {
   expect_golden(render(options(SnatMode::kHairpin, {}), {}), "hairpin.nft");
 }
 
+TEST(Ruleset, CreatesEverythingThatThereCanBe) {
+  RulesetOptions all = kUsual;
+  all.guarded = {*Prefix::parse("172.16.0.0/16"), *Prefix::parse("2001:db8::/64")};
+  all.accounting = all.forwards = all.limits = true;
+  all.metadata.listen = {{*parse_address("127.0.0.1"), 8775}, {*parse_address("::1"), 8775}};
+  all.metadata.interfaces = {"tap*"};
+  expect_golden(render(all, {}), "everything.nft");
+}
+
+TEST(Ruleset, HasNoRedirectWithoutInterfacesAndNoDropWhereTheListenerIsElsewhere) {
+  RulesetOptions options = kUsual;
+  options.metadata.listen = {{*parse_address("10.0.0.1"), 8775}};
+  EXPECT_EQ(render(options, {}), render(kUsual, {}));
+  options.metadata.interfaces = {"tap*"};
+  const std::string text = render(options, {});
+  EXPECT_NE(text.find("dnat ip to 10.0.0.1:8775"), std::string::npos);
+  EXPECT_EQ(text.find("chain inet fipd loopback"), std::string::npos);
+}
+
 TEST(Ruleset, ReplacesForeignChainsAndRulesAndKeepsTheMaps) {
   TableDescription actual = describe(kUsual);
   ChainDescription foreign;
