@@ -1,0 +1,102 @@
+#!/usr/bin/python3
+"""What the routers see: drain and undrain of many floating IPs until the router has the community, each
+beside the same change of routes by hand (`ip -batch`), and fifty moves between two hosts under a
+probe. bgp.py BUILD; a real BIRD on hosts and routers, in namespaces."""
+import os
+import re
+import sys
+import time
+
+os.environ["FIPD_BUILD"] = os.path.abspath(sys.argv[1])
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+
+import moves  # noqa: E402
+import namespaces  # noqa: E402
+from fabric import Fabric  # noqa: E402
+from waiting import wait_for  # noqa: E402
+
+COUNTS = [int(each) for each in os.environ.get("BENCH_DRAIN", "1000 10000").split()]
+MOVES = int(os.environ.get("BENCH_MOVES", "50"))
+ROUNDS = int(os.environ.get("BENCH_RUNS", "3"))
+DRAINED = ("show", "route", "where", "(65535,0)", "~", "bgp_community", "count")
+
+
+def address(n):
+    return f"172.17.{n // 256}.{n % 256}"
+
+
+def at_router(router, *question):
+    found = re.search(r"(\d+) of \d+ routes", router.bird.birdc(*question))
+    return int(found[1]) if found else 0
+
+
+def until(router, wanted, start):
+    """Milliseconds from `start` until the router has `wanted` drained routes."""
+    wait_for(lambda: at_router(router, *DRAINED) == wanted, 120,
+             lambda: f"{wanted} are drained: {at_router(router, *DRAINED)}", 0.002)
+    return 1000 * (time.monotonic() - start)
+
+
+def by_hand(host, router, count, metric, former):
+    """Every route with the new metric, then without the old one."""
+    rest = f"dev {host.instance.tap} table 172 proto 172 metric"
+    lines = [f"route {word} {address(n)} {rest} {each}"
+             for word, each in (("add", metric), ("del", former)) for n in range(count)]
+    start = time.monotonic()
+    host.namespace.ip(*lines)
+    return until(router, count if metric > former else 0, start)
+
+
+def by_fipd(host, router, count, word):
+    start = time.monotonic()
+    answer = host.fipd.ctl(word, "--all")
+    assert answer.code == 0, answer
+    return until(router, count if word == "drain" else 0, start)
+
+
+def drain(count):
+    fabric = Fabric(hosts=1, makes=("bird",))
+    host, router = fabric.hosts[0], fabric.routers[0]
+    try:
+        host.fipd.write_bindings("many.toml", [(address(n), host.instance.fixed)
+                                               for n in range(count)])
+        wait_for(lambda: at_router(router, "show", "route", "count") >= count, 120,
+                 "the router has all")
+        ours, bare = {"drain": [], "undrain": []}, {"drain": [], "undrain": []}
+        for _ in range(ROUNDS):
+            for word in ("drain", "undrain"):
+                ours[word].append(by_fipd(host, router, count, word))
+                time.sleep(1)
+        host.fipd.stop()
+        for _ in range(ROUNDS):
+            for word, metric, former in (("drain", 4096, 1024), ("undrain", 1024, 4096)):
+                bare[word].append(by_hand(host, router, count, metric, former))
+                time.sleep(1)
+    finally:
+        fabric.close()
+    for word in ("drain", "undrain"):
+        # The best of the rounds: the machine is shared.
+        a, b = min(ours[word]), min(bare[word])
+        print(f"{word} of {count}, fipctl to the last community at the router: {a:.0f} ms | "
+              f"ip -batch: {b:.0f} ms | ratio {a / b:.2f}")
+
+
+def fifty_moves():
+    fabric = moves.made(("bird", "bird"), "ebgp")
+    try:
+        seen = moves.to_and_fro(fabric, MOVES)
+    finally:
+        fabric.close()
+    for family, probe in zip(("IPv4", "IPv6"), seen.probes):
+        print(f"{MOVES} moves, {family}: {probe.sent} packets sent, {probe.lost} lost, longest gap "
+              f"between two answers {1000 * probe.longest_gap:.1f} ms")
+    for router in ("router1", "router2"):
+        print(f"{router}: {len(seen.changes(router, moves.FLOATING))} changes of the route in "
+              f"{MOVES} moves, {seen.times_without(router, moves.FLOATING)} times without one")
+
+
+if __name__ == "__main__":
+    namespaces.close_on_signals()
+    for each in COUNTS:
+        drain(each)
+    fifty_moves()
