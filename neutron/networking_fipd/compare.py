@@ -1,0 +1,97 @@
+"""The complete comparison of the database with etcd.
+
+Everything is read in bulk, without locks; what seems to differ is only suspected, and goes through
+the writer, which reads it again and decides.
+"""
+import collections
+
+from oslo_log import log as logging
+
+from networking_fipd import etcd as etcd_module
+from networking_fipd import keys
+from networking_fipd import plan
+
+LOG = logging.getLogger(__name__)
+
+Result = collections.namedtuple("Result", "floating_ips differing repaired unplaced")
+
+AT_ONCE = 200
+
+
+class Comparison:
+    def __init__(self, etcd, names, database, writer, stopped=lambda: False):
+        self._etcd = etcd
+        self._names = names
+        self._database = database
+        self._writer = writer
+        self._stopped = stopped
+
+    def run(self, repair=True):
+        """Result, or None where it was stopped; `differing` are ids."""
+        held = self._read_etcd()
+        count, suspects, unplaced = 0, [], {}
+        for ids in self._pages_of_database():
+            if self._stopped():
+                return None
+            for fip_id, wanted in self._writer.wanted(ids).items():
+                count += 1
+                mine = held.pop(fip_id, plan.Held())
+                if self._writer.differs(fip_id, mine, wanted):
+                    suspects.append((fip_id, mine))
+                if wanted[0].reason:
+                    unplaced[fip_id] = wanted[0]
+        # What is left in `held` is nobody's in the database.
+        suspects.extend(held.items())
+        differing, repaired = self._settle(suspects, repair)
+        return Result(count, differing, repaired, unplaced)
+
+    def _read_etcd(self):
+        hosts = collections.defaultdict(dict)
+        # Host keys first: a key that is written meanwhile then is no stray.
+        for page in self._etcd.pages(self._names.hosts):
+            for item in page.items:
+                whose = self._names.binding_of(item.key)
+                if whose is None:
+                    LOG.warning("etcd has the key %r, which is no host's floating IP", item.key)
+                else:
+                    hosts[whose[1]][whose[0]] = (keys.decoded(item.value), item.lease)
+        held = {}
+        for page in self._etcd.pages(self._names.index):
+            for item in page.items:
+                fip_id = self._names.id_of_index(item.key)
+                held[fip_id] = plan.Held(item.revision, keys.decoded(item.value),
+                                         hosts.pop(fip_id, {}))
+        for fip_id, found in hosts.items():
+            held[fip_id] = plan.Held(0, None, found)
+        return held
+
+    def _pages_of_database(self):
+        after = ""
+        while True:
+            ids = self._database.wanted_ids(after)
+            if not ids:
+                return
+            yield ids
+            after = ids[-1]
+
+    def _settle(self, suspects, repair):
+        """Looks again at each suspect; (ids that differ indeed, how many were written)."""
+        differing, repaired = [], 0
+        for start in range(0, len(suspects), AT_ONCE):
+            if self._stopped():
+                break
+            some = dict(suspects[start:start + AT_ONCE])
+            seen = {fip_id: set(mine.hosts) for fip_id, mine in some.items()}
+            if repair:
+                try:
+                    _, written = self._writer.sync(some, seen)
+                except etcd_module.Refused as error:
+                    LOG.error("etcd refuses to repair %d floating IPs: %s", len(some), error)
+                    written = set()
+                differing.extend(sorted(written))
+                repaired += len(written)
+            else:
+                now, wanted = self._writer.read(some, seen), self._writer.wanted(some)
+                differing.extend(sorted(fip_id for fip_id in some if self._writer.differs(
+                    fip_id, now[fip_id], wanted[fip_id])))
+        return differing, repaired
