@@ -77,10 +77,10 @@ class Board:
 
         index: the value of the floating IP's index key, None where there is none.
         """
-        hosts = index.get("hosts") if index else None
-        if not isinstance(hosts, dict):
+        if index is None:
             return neutron.DOWN, ""
-        host = next((name for name, role in hosts.items() if role in keys.SERVING), None)
+        host = next((name for name, role in keys.hosts_of(index).items()
+                     if role in keys.SERVING), None)
         if host is None:
             # Whoever wrote the index has told Neutron.
             return None, ""

@@ -77,8 +77,8 @@ class Carrier:
 
     def _may_release(self, fip_id, index):
         """Whether a former host waits that need not: the new one has announced it."""
-        hosts = (index or {}).get("hosts")
-        if not isinstance(hosts, dict) or keys.LEAVING not in hosts.values():
+        hosts = keys.hosts_of(index)
+        if keys.LEAVING not in hosts.values():
             return False
         return any(role in keys.SERVING and self._board.announces(fip_id, host)
                    for host, role in hosts.items())

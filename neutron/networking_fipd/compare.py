@@ -4,6 +4,7 @@ Everything is read in bulk, without locks; what seems to differ is only suspecte
 the writer, which reads it again and decides.
 """
 import collections
+import time
 
 from oslo_log import log as logging
 
@@ -19,12 +20,13 @@ AT_ONCE = 200
 
 
 class Comparison:
-    def __init__(self, etcd, names, database, writer, stopped=lambda: False):
+    def __init__(self, etcd, names, database, writer, stopped=lambda: False, settle=1.0):
         self._etcd = etcd
         self._names = names
         self._database = database
         self._writer = writer
         self._stopped = stopped
+        self._settle_seconds = settle
 
     def run(self, repair=True):
         """Result, or None where it was stopped; `differing` are ids."""
@@ -36,12 +38,15 @@ class Comparison:
             for fip_id, wanted in self._writer.wanted(ids).items():
                 count += 1
                 mine = held.pop(fip_id, plan.Held())
-                if self._writer.differs(fip_id, mine, wanted):
+                if self._writer.difference(fip_id, mine, wanted):
                     suspects.append((fip_id, mine))
                 if wanted[0].reason:
                     unplaced[fip_id] = wanted[0]
         # What is left in `held` is nobody's in the database.
         suspects.extend(held.items())
+        if suspects:
+            # Most are changes that other threads are just writing.
+            time.sleep(self._settle_seconds)
         differing, repaired = self._settle(suspects, repair)
         return Result(count, differing, repaired, unplaced)
 
@@ -91,7 +96,11 @@ class Comparison:
                 differing.extend(sorted(written))
                 repaired += len(written)
             else:
-                now, wanted = self._writer.read(some, seen), self._writer.wanted(some)
-                differing.extend(sorted(fip_id for fip_id in some if self._writer.differs(
-                    fip_id, now[fip_id], wanted[fip_id])))
+                differing.extend(self._still_differing(some, seen))
         return differing, repaired
+
+    def _still_differing(self, some, seen):
+        now, wanted = self._writer.read(some, seen), self._writer.wanted(some)
+        changes = (self._writer.difference(fip_id, now[fip_id], wanted[fip_id])
+                   for fip_id in sorted(some))
+        return [change.fip_id for change in changes if change and not change.only_tidies]

@@ -11,8 +11,8 @@ import random
 import time
 from urllib import parse
 
-import etcd3gw.client
 from etcd3gw import exceptions
+from etcd3gw.client import Etcd3Client
 import requests
 
 from networking_fipd import keys
@@ -61,7 +61,7 @@ class _Session(requests.Session):
 
 def _gateway(url, tls):
     parts = parse.urlsplit(url if "//" in url else "http://" + url)
-    made = etcd3gw.client.Etcd3Client(
+    made = Etcd3Client(
         host=parts.hostname or "localhost", port=parts.port or 2379,
         protocol=parts.scheme or "http", api_path="/v3/")
     made.session = _Session()

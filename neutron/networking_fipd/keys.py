@@ -30,6 +30,12 @@ def decoded(text):
     return value if isinstance(value, dict) else None
 
 
+def hosts_of(index):
+    """{host: role} of an index value, whatever somebody may have written there."""
+    hosts = index.get("hosts") if index else None
+    return hosts if isinstance(hosts, dict) else {}
+
+
 class Keys:
     def __init__(self, prefix):
         self.prefix = prefix if prefix.endswith("/") else prefix + "/"

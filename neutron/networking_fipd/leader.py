@@ -15,30 +15,35 @@ LOG = logging.getLogger(__name__)
 
 
 class Term:
-    """The lease of a leader, and the thread that keeps it alive."""
+    """The lease of a leader, and the thread that keeps it alive with a client of its own."""
 
-    def __init__(self, etcd, lease, ttl):
+    def __init__(self, etcd, lease, ttl, granted):
         self.over = threading.Event()
-        self._etcd = etcd
         self.lease = lease
+        self._etcd = etcd
         self._ttl = ttl
-        self._until = time.monotonic() + ttl
+        # An attempt that hangs must leave time for another.
+        self._etcd.timeout = min(etcd.timeout, ttl / 4)
+        self._until = granted + ttl
         self._thread = threading.Thread(target=self._keep, name="networking_fipd lease",
                                         daemon=True)
         self._thread.start()
 
     def _keep(self):
-        while not self.over.wait(self._ttl / 3):
+        pause = self._ttl / 3
+        while not self.over.wait(pause):
+            begun = time.monotonic()
             try:
                 left = self._etcd.keep_alive(self.lease)
                 if left <= 0:
                     LOG.warning("the leader's lease is gone from etcd")
                     break
-                self._until = time.monotonic() + left
+                self._until, pause = begun + left, self._ttl / 3
+                continue
             except (etcd_module.Unavailable, etcd_module.Refused) as error:
-                LOG.warning("the leader's lease cannot be kept alive: %s", error)
-            # One more attempt may last as long as the timeout.
-            if time.monotonic() + self._etcd.timeout > self._until:
+                pause = self._ttl / 10
+                LOG.warning("the leader's lease is not kept alive: %s", error)
+            if time.monotonic() + pause + self._etcd.timeout > self._until:
                 break
         self.over.set()
 
@@ -54,6 +59,7 @@ def campaign(etcd, keeper, names, name, ttl):
     """
     if etcd.range(names.leader).items:
         return None
+    granted = time.monotonic()
     lease = etcd.grant(ttl)
     value = keys.encoded({"by": name, "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
     answer = etcd.txn([etcd_module.at_revision(names.leader, 0)],
@@ -62,4 +68,4 @@ def campaign(etcd, keeper, names, name, ttl):
         etcd.revoke(lease)
         return None
     LOG.info("%s leads: it compares Neutron's database with etcd", name)
-    return Term(keeper, lease, ttl)
+    return Term(keeper, lease, ttl, granted)

@@ -24,6 +24,7 @@ class Change:
     puts: list = dataclasses.field(default_factory=list)      # (key, value)
     leaving: list = dataclasses.field(default_factory=list)   # (key, value), on a lease
     deletes: list = dataclasses.field(default_factory=list)
+    only_tidies: bool = False   # the index names hosts whose leaving has ended, nothing else
 
     @property
     def size(self):
@@ -50,7 +51,9 @@ def change(names, fip_id, held, placement, index, handover, released=False):
     for host, (old, lease) in held.hosts.items():
         if host in placement.hosts:
             continue
-        role = _role_after(old, lease, placement, handover, released)
+        # What the index does not name is nothing that the controller had placed.
+        stray = host not in keys.hosts_of(held.index)
+        role = None if stray or released else _role_after(old, lease, placement, handover)
         if role == keys.LEAVING:
             hosts_then[host] = keys.LEAVING
             if old.get("role") != keys.LEAVING:
@@ -62,9 +65,9 @@ def change(names, fip_id, held, placement, index, handover, released=False):
     return made if made.size else None
 
 
-def _role_after(old, lease, placement, handover, released):
+def _role_after(old, lease, placement, handover):
     """What a host that should have nothing keeps until it may go: LEAVING or None."""
-    if placement.serving is None or not handover or released or old is None:
+    if placement.serving is None or not handover or old is None:
         return None
     role = old.get("role", "")
     if role == keys.LEAVING:
@@ -81,4 +84,10 @@ def _index(names, made, held, index, hosts_then):
     value = dict(index, hosts=hosts_then)
     # Every change of a host's key writes the index too: its revision guards them all.
     if value != held.index or made.size:
+        made.only_tidies = not made.size and _without_leavers(held.index) == _without_leavers(value)
         made.puts.append((key, value))
+
+
+def _without_leavers(index):
+    return index and dict(index, hosts={host: role for host, role in keys.hosts_of(index).items()
+                                        if role != keys.LEAVING})

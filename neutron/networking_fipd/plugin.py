@@ -37,7 +37,8 @@ class FipdPlugin(service_base.ServicePluginBase):
         self._pending = service.pending(options)
         self._of_deleted_ports = {}   # port id -> ids of floating IPs that it lost
         self._subscribe()
-        _listen_to_tables(self._pending)
+        _listen_to_sessions(self._pending)
+        _listen_to_tables()
         self.add_worker(worker.Worker(options, socket.gethostname()))
 
     def get_plugin_type(self):
@@ -111,19 +112,24 @@ class FipdPlugin(service_base.ServicePluginBase):
         session = getattr(context, "session", None)
         if session is not None and db_api.is_session_active(session):
             # The change is not committed yet, and the thread may be quicker.
-            _at_end(session, lambda: self._pending.add(kind, key))
+            _at_end(session, (kind, key))
 
 
-def _at_end(session, action):
-    """Calls action when the outermost transaction of the session is over."""
-    def ended(_, transaction):
-        if transaction.parent is None:
-            sa.event.remove(session, "after_transaction_end", ended)
-            action()
-    sa.event.listen(session, "after_transaction_end", ended)
+def _at_end(session, note):
+    """Notes it again when the outermost transaction of the session is over."""
+    session.info.setdefault(PLUGIN_TYPE, []).append(note)
 
 
-def _listen_to_tables(pending):
+def _listen_to_sessions(pending):
+    def ended(session, transaction):
+        # With many sessions a second: nothing but a look where we have no note.
+        if transaction.parent is None and PLUGIN_TYPE in session.info:
+            for kind, key in session.info.pop(PLUGIN_TYPE):
+                pending.add(kind, key)
+    db_api.sqla_listen(sa.orm.Session, "after_transaction_end", ended)
+
+
+def _listen_to_tables():
     """A table's row changed: noted when its transaction is over."""
     for model, kind, column in ((ml2.PortBinding, "port", "port_id"),
                                 (qos.QosBandwidthLimitRule, "policy", "qos_policy_id")):
@@ -131,6 +137,6 @@ def _listen_to_tables(pending):
             key = getattr(row, column)
             session = sa.orm.object_session(row)
             if session is not None:
-                _at_end(session, lambda: pending.add(kind, key))
+                _at_end(session, (kind, key))
         for event in ("after_insert", "after_update", "after_delete"):
             db_api.sqla_listen(model, event, changed)

@@ -44,7 +44,8 @@ class Writer:
             changes = self._changes(remaining, held, wanted, released)
             refused = self._write(changes)
             changed = {change.fip_id for change in changes} - refused
-            written |= changed
+            written |= {change.fip_id for change in changes
+                        if change.fip_id in changed and not change.only_tidies}
             done.update((fip_id, wanted[fip_id][0]) for fip_id in remaining)
             # Whoever wrote must look again: a commit after the read may have found etcd already
             # as it should be then, and written nothing.
@@ -62,9 +63,9 @@ class Writer:
         fips = self._database.load(ids) if ids else {}
         return {fip_id: wanted(fips.get(fip_id), self._interface) for fip_id in ids}
 
-    def differs(self, fip_id, held, wanted_now):
-        """Whether a comparison should look at this one again."""
-        return plan.change(self._names, fip_id, held, *wanted_now, self._handover) is not None
+    def difference(self, fip_id, held, wanted_now):
+        """The plan.Change that would be written, or None."""
+        return plan.change(self._names, fip_id, held, *wanted_now, self._handover)
 
     def indexes(self, ids):
         """id -> value of the index key, of those that have one."""
@@ -78,8 +79,7 @@ class Writer:
         for fip_id in ids:
             hosts = set((seen or {}).get(fip_id, ()))
             if fip_id in indexes:
-                named = (keys.decoded(indexes[fip_id].value) or {}).get("hosts")
-                hosts.update(named if isinstance(named, dict) else ())
+                hosts.update(keys.hosts_of(keys.decoded(indexes[fip_id].value)))
             for host in hosts:
                 bindings[self._names.binding(host, fip_id)] = (fip_id, host)
         found = {}

@@ -1,0 +1,227 @@
+"""A real etcd of one or several members for the tests, on loopback here or in a namespace.
+
+Reads and writes through the JSON gateway with nothing but the standard library, so that no code
+under test is trusted. Sleeping members (SIGSTOP), killed ones and empty data folders are one call.
+"""
+import base64
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+
+from namespaces import run
+from waiting import wait_for
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def b64(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def unb64(text):
+    return base64.b64decode(text).decode()
+
+
+class NoAnswer(AssertionError):
+    """etcd did not answer within the deadline of the test's own call."""
+
+
+class Member:
+    def __init__(self, name, host, namespace, options):
+        self.name = name
+        self.host = host
+        self.namespace = namespace
+        self.options = options
+        self.client_port = free_port()
+        self.peer_port = free_port()
+        self.process = None
+
+    @property
+    def endpoint(self):
+        return f"http://{self.host}:{self.client_port}"
+
+    @property
+    def peer(self):
+        return f"{self.name}=http://127.0.0.1:{self.peer_port}"
+
+    def ask(self, path, body, timeout=5):
+        """The answer's object; NoAnswer where there is none in time."""
+        connection = http.client.HTTPConnection(self.host, self.client_port, timeout=timeout)
+        try:
+            with self.namespace.entered() if self.namespace else contextlib.nullcontext():
+                connection.connect()
+            connection.request("POST", "/v3" + path, json.dumps(body))
+            response = connection.getresponse()
+            return json.loads(response.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise NoAnswer(f"{self.name}: {error!r}") from error
+        finally:
+            connection.close()
+
+
+class Etcd:
+    """members: how many; options: further words for each command line."""
+
+    def __init__(self, lab, members=1, namespace=None, host="127.0.0.1", options=()):
+        self.lab = lab
+        serial = 0
+        while os.path.exists(lab.file(f"etcd{serial}")):
+            serial += members
+        self.members = [Member(f"etcd{serial + n}", host, namespace, options)
+                        for n in range(members)]
+        self.start()
+
+    @property
+    def endpoints(self):
+        return [member.endpoint for member in self.members]
+
+    def start(self):
+        """Starts every member that is not running, and waits until they serve."""
+        for member in self.members:
+            if member.process is None or not member.process.alive():
+                self._start(member)
+        for member in self.members:
+            wait_for(lambda: self._serves(member), 20,
+                     lambda: f"{member.name} serves\n{member.process.text()[-3000:]}", 0.05)
+
+    def _start(self, member):
+        data = self.lab.file(member.name)
+        os.makedirs(data, mode=0o700, exist_ok=True)
+        listen = f"http://{member.host}:{member.client_port}"
+        peer = f"http://127.0.0.1:{member.peer_port}"
+        member.process = self.lab.start(member.name, [
+            "etcd", "--name", member.name, "--data-dir", data, "--logger", "zap",
+            "--listen-client-urls", listen, "--advertise-client-urls", listen,
+            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+            "--initial-cluster", ",".join(each.peer for each in self.members),
+            "--heartbeat-interval", "200", "--election-timeout", "2000", "--log-level", "warn",
+            *member.options], member.namespace)
+
+    @staticmethod
+    def _serves(member):
+        assert member.process.alive(), f"{member.name} ended\n{member.process.text()[-3000:]}"
+        try:
+            return "header" in member.ask("/kv/range", {"key": b64("x")}, timeout=1)
+        except NoAnswer:
+            return False
+
+    def kill(self):
+        for member in self.members:
+            member.process.kill()
+
+    def stop(self):
+        """SIGTERM, as a package's upgrade does."""
+        for member in self.members:
+            member.process.stop(20)
+
+    def sleep(self):
+        """Connections are accepted and nothing is answered."""
+        for member in self.members:
+            member.process.send(signal.SIGSTOP)
+
+    def wake(self):
+        for member in self.members:
+            member.process.send(signal.SIGCONT)
+
+    def wipe(self):
+        """Killed, and started with nothing in it."""
+        self.kill()
+        for member in self.members:
+            shutil.rmtree(self.lab.file(member.name))
+        self.start()
+
+    def restore(self, snapshot):
+        """As after a disaster: a single member begins again with an older snapshot."""
+        self.kill()
+        member, = self.members
+        shutil.rmtree(self.lab.file(member.name))
+        run("etcdctl", "snapshot", "restore", snapshot, "--name", member.name, "--data-dir",
+            self.lab.file(member.name), "--initial-cluster", member.peer,
+            "--initial-advertise-peer-urls", member.peer.split("=")[1],
+            env={**os.environ, "ETCDCTL_API": "3"})
+        self.start()
+
+    def ask(self, path, body, timeout=5):
+        return self.members[0].ask(path, body, timeout)
+
+    def records(self, prefix):
+        """{key: item} with value decoded, mod_revision and lease as numbers."""
+        got = self.ask("/kv/range", {"key": b64(prefix), "range_end": b64(_after(prefix))})
+        assert "header" in got, got
+        return {unb64(item["key"]): {"value": unb64(item.get("value", "")),
+                                     "mod_revision": int(item["mod_revision"]),
+                                     "lease": int(item.get("lease", 0))}
+                for item in got.get("kvs", [])}
+
+    def values(self, prefix):
+        """{key: text}"""
+        return {key: item["value"] for key, item in self.records(prefix).items()}
+
+    def objects(self, prefix):
+        """{key: object of the JSON text}"""
+        return {key: json.loads(text) for key, text in self.values(prefix).items()}
+
+    def get(self, key):
+        return self.values(key).get(key)
+
+    def revision(self):
+        return int(self.ask("/kv/range", {"key": b64("x")})["header"]["revision"])
+
+    def put(self, key, value, lease=0):
+        """Returns the revision. A value that is no text is written as JSON."""
+        text = value if isinstance(value, str) else json.dumps(value)
+        body = {"key": b64(key), "value": b64(text), **({"lease": str(lease)} if lease else {})}
+        got = self.ask("/kv/put", body)
+        assert "header" in got, got
+        return int(got["header"]["revision"])
+
+    def delete(self, key, prefix=False):
+        body = {"key": b64(key), **({"range_end": b64(_after(key))} if prefix else {})}
+        return int(self.ask("/kv/deleterange", body).get("deleted", 0))
+
+    def grant(self, ttl):
+        return int(self.ask("/lease/grant", {"TTL": ttl, "ID": 0})["ID"])
+
+    def revoke(self, lease):
+        self.ask("/kv/lease/revoke", {"ID": str(lease)})
+
+    def compact(self, revision=None):
+        self.ask("/kv/compaction", {"revision": str(revision or self.revision()),
+                                    "physical": True})
+
+    def history(self, prefix, since, settled=1.0):
+        """Events below prefix from revision `since` on: (revision, key, text or None)."""
+        member = self.members[0]
+        connection = http.client.HTTPConnection(member.host, member.client_port,
+                                                timeout=settled)
+        found = []
+        try:
+            with member.namespace.entered() if member.namespace else contextlib.nullcontext():
+                connection.connect()
+            connection.request("POST", "/v3/watch", json.dumps({"create_request": {
+                "key": b64(prefix), "range_end": b64(_after(prefix)),
+                "start_revision": str(since)}}))
+            response = connection.getresponse()
+            while True:
+                result = json.loads(response.readline())["result"]
+                for event in result.get("events", []):
+                    item = event["kv"]
+                    found.append((int(item["mod_revision"]), unb64(item["key"]),
+                                  None if event.get("type") == "DELETE"
+                                  else unb64(item.get("value", ""))))
+        except (TimeoutError, socket.timeout):
+            return found
+        finally:
+            connection.close()
+
+
+def _after(prefix):
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
