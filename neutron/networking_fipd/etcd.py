@@ -95,9 +95,9 @@ class Etcd:
 
     def txn(self, compare, success, failure=()):
         body = {"compare": list(compare), "success": list(success), "failure": list(failure)}
-        got = self._ask("/kv/txn", body)
-        return Answer(got.get("succeeded", False), got.get("responses", []),
-                      int(got["header"]["revision"]))
+        return self._ask("/kv/txn", body, lambda got: Answer(
+            got.get("succeeded", False), got.get("responses", []),
+            int(got["header"]["revision"])))
 
     def range(self, key, end=None, limit=0, revision=0, keys_only=False):
         body = range_request(key, end, limit)
@@ -105,9 +105,9 @@ class Etcd:
             body["revision"] = str(revision)
         if keys_only:
             body["keys_only"] = True
-        got = self._ask("/kv/range", body)
-        return Range([key_value(item) for item in got.get("kvs", [])], got.get("more", False),
-                     int(got["header"]["revision"]), got["header"].get("cluster_id"))
+        return self._ask("/kv/range", body, lambda got: Range(
+            [key_value(item) for item in got.get("kvs", [])], got.get("more", False),
+            int(got["header"]["revision"]), got["header"].get("cluster_id")))
 
     def pages(self, prefix, limit=1000, keys_only=False):
         """All keys below prefix at one revision, page by page."""
@@ -121,15 +121,15 @@ class Etcd:
             start = page.items[-1].key + "\0"
 
     def grant(self, ttl):
-        return int(self._ask("/lease/grant", {"TTL": ttl, "ID": 0})["ID"])
+        return self._ask("/lease/grant", {"TTL": ttl, "ID": 0}, lambda got: int(got["ID"]))
 
     def keep_alive(self, lease):
         """Seconds the lease has again; 0: it is gone."""
-        got = self._ask("/lease/keepalive", {"ID": str(lease)})
-        return int(got.get("result", {}).get("TTL", 0))
+        return self._ask("/lease/keepalive", {"ID": str(lease)},
+                         lambda got: int(got["result"].get("TTL", 0)))
 
     def revoke(self, lease):
-        self._ask("/kv/lease/revoke", {"ID": str(lease)})
+        self._ask("/kv/lease/revoke", {"ID": str(lease)}, lambda got: None)
 
     def open_stream(self, path, body, silence):
         """A response whose lines may be read; a silence of so many seconds ends it."""
@@ -141,11 +141,10 @@ class Etcd:
             return response
         return self._somewhere(call, silence)
 
-    def _ask(self, path, body):
-        got = self._somewhere(lambda gateway: gateway.post(gateway.get_url(path), json=body))
-        if not isinstance(got, dict):
-            raise Unavailable(f"etcd answered {path} with something that is no object")
-        return got
+    def _ask(self, path, body, read):
+        """read(answer): what cannot be read counts as no answer."""
+        return self._somewhere(
+            lambda gateway: read(gateway.post(gateway.get_url(path), json=body)))
 
     def _somewhere(self, call, seconds=None):
         """call(gateway) at the endpoint that worked last, else at the others, in one deadline."""
@@ -163,9 +162,10 @@ class Etcd:
                 trouble = f"{gateway.get_url('')}: {error.detail_text or error!r}"
                 if not _worth_another(error):
                     raise Refused(trouble) from error
-            except (requests.exceptions.RequestException, ValueError, KeyError,
-                    TypeError) as error:
+            except requests.exceptions.RequestException as error:
                 trouble = f"{gateway.get_url('')}: {error}"
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                trouble = f"{gateway.get_url('')}: not etcd's answer: {error!r}"
             self._gateways.append(self._gateways.pop(0))
         raise Unavailable(trouble)
 
