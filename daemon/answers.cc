@@ -84,7 +84,12 @@ std::vector<FloatingIpReport> Daemon::rows(const IpAddress& floating) {
     first.revision = claims.front().revision;
   } else {
     first.binding.floating = floating;
-    first.binding.fixed = reconciler_->translated_to(floating).value_or(IpAddress());
+    if (auto target = reconciler_->translated_to(floating)) {
+      first.binding.fixed = target->fixed;
+      if (!target->forwards.empty()) {
+        first.binding.extras.edit().forwards = std::move(target->forwards);
+      }
+    }
   }
   if (standing != nullptr) {
     first.state = standing->state;

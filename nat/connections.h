@@ -17,6 +17,9 @@ struct Translation {
   std::uint8_t protocol = 0;
   std::uint16_t port = 0;
   std::uint16_t fixed_port = 0;
+  // Instead, of the whole address: all translations of `floating` but that one; `fixed`
+  // unspecified: all there are.
+  bool others = false;
 
   friend bool operator==(const Translation&, const Translation&) = default;
 };
@@ -29,7 +32,7 @@ class Connections {
 
   // Deletes the entries that were translated so: original destination is `floating` and the reply
   // comes from `fixed`, or original source is `fixed` and the reply goes to `floating`. All other
-  // connections live. Returns how many went.
+  // connections live; see also Translation::others. Returns how many went.
   [[nodiscard]] virtual Result<std::size_t> flush(std::span<const Translation> gone) = 0;
 };
 

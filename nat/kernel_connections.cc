@@ -20,6 +20,15 @@ bool is_gone(const ConnectionView& connection, const auto& gone) {
          gone.contains({connection.reply_destination, connection.original_source});
 }
 
+bool leads_elsewhere(const ConnectionView& connection, const auto& others) {
+  const auto elsewhere = [&](const IpAddress& floating, const IpAddress& fixed) {
+    const auto at = others.find(floating);
+    return at != others.end() && at->second != fixed;
+  };
+  return elsewhere(connection.original_destination, connection.reply_source) ||
+         elsewhere(connection.reply_destination, connection.original_source);
+}
+
 tl::unexpected<Error> refused(int error, std::string_view what) {
   // nfnetlink's word for a subsystem that nobody has registered.
   if (error == EINVAL || error == EOPNOTSUPP) {
@@ -46,7 +55,8 @@ Result<std::unique_ptr<KernelConnections>> KernelConnections::open() {
   return std::unique_ptr<KernelConnections>(new KernelConnections(std::move(*socket)));
 }
 
-Result<std::size_t> KernelConnections::collect(int family, const Gone& gone, Deletions& out) {
+Result<std::size_t> KernelConnections::collect(int family, const Gone& gone, const Others& others,
+                                               Deletions& out) {
   std::size_t found = 0;
   int error = 0;
   auto on_message = [&](const nlmsghdr& header) {
@@ -55,7 +65,8 @@ Result<std::size_t> KernelConnections::collect(int family, const Gone& gone, Del
       return true;
     }
     const auto connection = decode_connection(header);
-    if (!connection || !is_gone(*connection, gone)) return true;
+    if (!connection) return true;
+    if (!is_gone(*connection, gone) && !leads_elsewhere(*connection, others)) return true;
     if (out.empty() || out.back().size() > kPiece) out.emplace_back();
     append_deletion(*connection, socket_.next_sequence(), out.back());
     ++found;
@@ -84,7 +95,15 @@ Result<std::size_t> KernelConnections::remove(const Deletions& deletions) {
 }
 
 Result<std::size_t> KernelConnections::flush(std::span<const Translation> gone) {
-  const Gone wanted(gone.begin(), gone.end());
+  Gone wanted;
+  Others others;
+  for (const Translation& each : gone) {
+    if (each.others) {
+      others.insert_or_assign(each.floating, each.fixed);
+    } else {
+      wanted.insert(each);
+    }
+  }
   Deletions deletions;
   std::size_t found = 0;
   for (const int family : {AF_INET, AF_INET6}) {
@@ -92,7 +111,7 @@ Result<std::size_t> KernelConnections::flush(std::span<const Translation> gone) 
       return family_of(translation.floating) == family;
     });
     if (!any) continue;
-    const auto collected = collect(family, wanted, deletions);
+    const auto collected = collect(family, wanted, others, deletions);
     if (!collected) return fail(collected.error());
     found += *collected;
   }

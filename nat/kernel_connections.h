@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -23,11 +24,13 @@ class KernelConnections : public Connections {
     std::size_t operator()(const Translation& translation) const noexcept;
   };
   using Gone = std::unordered_set<Translation, Hash>;
+  using Others = std::unordered_map<IpAddress, IpAddress, AddressHash>;  // floating: but this fixed
   // Requests for deletion back to back, cut into pieces that one send takes.
   using Deletions = std::vector<std::vector<std::byte>>;
 
   explicit KernelConnections(NetlinkSocket socket) : socket_(std::move(socket)) {}
-  [[nodiscard]] Result<std::size_t> collect(int family, const Gone& gone, Deletions& out);
+  [[nodiscard]] Result<std::size_t> collect(int family, const Gone& gone, const Others& others,
+                                            Deletions& out);
   // How many of them the kernel did not carry out, because they had ended by themselves.
   [[nodiscard]] Result<std::size_t> remove(const Deletions& deletions);
 

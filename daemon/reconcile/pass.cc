@@ -23,13 +23,6 @@ std::chrono::milliseconds backoff(unsigned attempts) {
   return std::chrono::milliseconds(100) * (1 << std::min(attempts, 8U));  // 100 ms ... 25 s
 }
 
-// Whose change it is; nothing where that is not known any more.
-std::optional<IpAddress> floating_of(const nat::ElementChange& change, const KnownNat& known) {
-  if (change.map == nat::Map::kFixedByFloating) return change.key.address;
-  if (change.map == nat::Map::kHairpin) return known.find(change.map, change.key.address);
-  return std::get<IpAddress>(change.after ? *change.after : *change.before);
-}
-
 bool somebody_else_wrote(const nat::CommitFailure& failure) {
   return std::all_of(failure.refused.begin(), failure.refused.end(), [](const auto& each) {
     return each.error.os_error() == ENOENT || each.error.os_error() == EEXIST;
@@ -41,7 +34,7 @@ bool somebody_else_wrote(const nat::CommitFailure& failure) {
 boost::asio::awaitable<void> Reconciler::pass() {
   ++started_;
   ++counters_.passes;
-  Pass pass(nat_, routes_);
+  Pass pass(nat_, routes_, plan_rules());
   pass.marked_at = first_mark_;
   pass.now = pass.slice_start = Clock::now();
   pass.marked = std::exchange(marked_, {});
@@ -88,8 +81,7 @@ boost::asio::awaitable<void> Reconciler::gather(Pass& pass) {
   const auto note = [&](const IpAddress& floating) {
     if (bindings_.winner(floating) == nullptr) unclaimed.push_back(floating);
   };
-  nat_.for_each(nat::Map::kFixedByFloating,
-                [&](const IpAddress& floating, const IpAddress&) { note(floating); });
+  nat_.for_each_floating(note);
   if (held_long(pass)) co_await yield(pass);
   routes_.for_each_destination(note);
   if (held_long(pass)) co_await yield(pass);
@@ -111,7 +103,7 @@ boost::asio::awaitable<void> Reconciler::compare(Pass& pass) {
     if (held_long(pass)) co_await yield(pass);
   }
   if (all_marked_) co_await gather(pass);
-  while (pass.planner.compare_sources(bindings_, rules_.ruleset.snat, 256)) {
+  while (pass.planner.compare_sources(bindings_, 256)) {
     if (held_long(pass)) co_await yield(pass);
   }
 }
@@ -148,7 +140,7 @@ void Reconciler::compare(const IpAddress& floating, Pass& pass) {
     waiting_unnamed_.erase(floating);
   }
   const std::size_t before = pass.plan.size();
-  pass.planner.keep(floating, claim->binding.fixed, desired.route);
+  pass.planner.keep(claim->binding, desired);
   const State state = desired.route ? State::kRouted : State::kWaiting;
   pass.verdicts.push_back(
       {floating, {state, std::move(desired.waiting)}, pass.plan.size() != before});
@@ -207,6 +199,8 @@ boost::asio::awaitable<bool> Reconciler::write(Pass& pass) {
 }
 
 boost::asio::awaitable<bool> Reconciler::write_mappings(Pass& pass) {
+  const bool ready = co_await write_features(pass);
+  if (!ready) co_return false;
   const std::vector<nat::ElementChange>& changes = pass.plan.mappings;
   using Committed = tl::expected<void, nat::CommitFailure>;
   Committed committed;
@@ -221,21 +215,63 @@ boost::asio::awaitable<bool> Reconciler::write_mappings(Pass& pass) {
     counters_.nat_elements += changes.size();
     co_return true;
   }
+  co_await refused(pass, committed.error());
+  co_return false;
+}
+
+boost::asio::awaitable<void> Reconciler::refused(const Pass& pass,
+                                                 const nat::CommitFailure& failure) {
   ++counters_.nat_refusals;
   ++refused_in_a_row_;
-  const nat::CommitFailure& failure = committed.error();
+  const std::vector<nat::ElementChange>& changes = pass.plan.mappings;
   spdlog::warn("nftables refused a transaction of {} change(s): {}", changes.size(),
                failure.error.message());
-  if (!failure.refused.empty() &&
-      (!somebody_else_wrote(failure) || refused_in_a_row_ > kTriesBeforeBlame)) {
+  bool blamed = false;
+  if (!somebody_else_wrote(failure) || refused_in_a_row_ > kTriesBeforeBlame) {
     for (const auto& each : failure.refused) {
-      const auto floating = floating_of(changes[each.index], nat_);
-      if (floating) refuse(*floating, each.error);
+      const auto floating = floating_of(changes[each.index]);
+      if (!floating) continue;
+      refuse(*floating, each.error);
+      blamed = true;
     }
-  } else if (refused_in_a_row_ > 1) {
-    co_await pause(backoff(refused_in_a_row_));
   }
-  co_return false;
+  if (!blamed && refused_in_a_row_ > 1) co_await pause(backoff(refused_in_a_row_));
+}
+
+// Whose change it is; nothing where that is not known any more.
+std::optional<IpAddress> Reconciler::floating_of(const nat::ElementChange& change) const {
+  if (change.map == nat::Map::kFloatingByFixed) {
+    return std::get<IpAddress>(change.after ? *change.after : *change.before);
+  }
+  if (change.map != nat::Map::kHairpin) return change.key.address;
+  const IpAddress& fixed = change.key.address;
+  const auto behind = nat_.find(change.map, fixed);
+  if (behind && !behind->is_unspecified()) return behind;
+  // The instance that ports are forwarded to: any that does.
+  std::optional<IpAddress> any;
+  const AddressSet* all = bindings_.with_fixed(fixed);
+  if (all != nullptr) all->for_each([&](const IpAddress& floating) { any = floating; });
+  return any;
+}
+
+// Rules that the plan's elements are the first to need, before the transaction that has them. By
+// libnftables, so not on the loop.
+boost::asio::awaitable<bool> Reconciler::write_features(Pass& pass) {
+  const bool forwards = pass.plan.needs_forwards && !ruleset().forwards;
+  const bool limits = pass.plan.needs_limits && !ruleset().limits;
+  if (!forwards && !limits) co_return true;
+  forwards_needed_ |= forwards;
+  limits_needed_ |= limits;
+  auto work = [&table = kernel_.nat, options = ruleset()] { return table.ensure_ruleset(options); };
+  const Result<std::string> written = co_await kernel_thread_.run(std::move(work));
+  pass.slice_start = Clock::now();
+  if (!written) {
+    // The read that follows tries again, and says why it cannot be.
+    ++refused_in_a_row_;
+    co_return false;
+  }
+  if (!written->empty()) spdlog::info("nftables rules extended: {}", *written);
+  co_return true;
 }
 
 // A big transaction, on the kernel's thread and with its events turned off. The generation says
@@ -324,8 +360,7 @@ void Reconciler::conclude(Verdict& verdict, Pass& pass) {
   }
   std::optional<Standing> before;
   if (const Standing* standing = standings_.find(floating)) before = *standing;
-  const bool gone = verdict.standing.state == State::kWithdrawing &&
-                    !nat_.find(nat::Map::kFixedByFloating, floating);
+  const bool gone = verdict.standing.state == State::kWithdrawing && !nat_.translates(floating);
   bool news = gone ? before.has_value() : standings_.set(floating, verdict.standing);
   if (gone) standings_.erase(floating);
   if (pass.tell_each && (news || verdict.written)) tell(verdict, gone, pass);
@@ -349,8 +384,9 @@ void Reconciler::tell(const Verdict& verdict, bool gone, const Pass& pass) {
     const auto* entries = routes_.find(floating);
     const bgp::Link* link = entries != nullptr ? host_.link(entries->front().interface) : nullptr;
     kind = "bound";
-    text = fmt::format("bound {} -> {} via {} source={} took={}ms", floating, claim->binding.fixed,
-                       link != nullptr ? link->name : "?", claim->origin, took.count());
+    text = fmt::format("bound {} -> {} via {} source={} took={}ms", floating,
+                       to_string(target_of(claim->binding)), link != nullptr ? link->name : "?",
+                       claim->origin, took.count());
   } else {
     text = fmt::format("{} {}: {}", kind, floating, standing.reason);
   }

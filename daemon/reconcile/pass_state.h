@@ -9,7 +9,7 @@ namespace fipd {
 
 // The state of one pass of the reconciler, alive while it runs.
 struct Reconciler::Pass {
-  Pass(KnownNat& nat, KnownRoutes& routes) : planner(plan, nat, routes) {}
+  Pass(KnownNat& nat, KnownRoutes& routes, PlanRules rules) : planner(plan, nat, routes, rules) {}
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
 

@@ -15,20 +15,31 @@ struct NatReading {
   AddressHashSet floatings;
 };
 
+// What was counted until now.
+struct Accounts {
+  const KnownNat& before;
+  KnownNat::Reading last;
+  unsigned number;
+};
+
 struct RouteReading {
   KnownRoutes known;
   AddressHashSet floatings;
   std::vector<bgp::StrangerRoute> strangers;
 };
 
-Result<NatReading> read(nat::NatTable& table, const nat::RulesetOptions& options) {
+Result<NatReading> read(nat::NatTable& table, const nat::RulesetOptions& options,
+                        const Accounts& accounts) {
   auto repaired = table.ensure_ruleset(options);
   if (!repaired) return fail(std::move(repaired).error().within("nftables rules"));
   const auto dump = table.dump();
   if (!dump) return fail(Error(dump.error()).within("nftables maps"));
   NatReading reading{std::move(*repaired), KnownNat(*dump), {}};
+  reading.known.inherit_accounts(accounts.before, accounts.last, accounts.number);
   for (const nat::Element& each : *dump) {
-    if (each.map == nat::Map::kFixedByFloating) reading.floatings.insert(each.key.address);
+    const bool translates =
+        each.map == nat::Map::kFixedByFloating || each.map == nat::Map::kForwards;
+    if (translates) reading.floatings.insert(each.key.address);
   }
   return reading;
 }
@@ -80,7 +91,11 @@ boost::asio::awaitable<bool> Reconciler::read_nat() {
   nat_read_at_ = Clock::now();
   nat_suspect_ = false;
   ++counters_.kernel_reads;
-  auto work = [&table = kernel_.nat, options = rules_.ruleset] { return read(table, options); };
+  // No pass runs meanwhile: what is known does not change under the other thread.
+  const Accounts accounts{nat_, traffic_, traffic_readings_};
+  auto work = [&table = kernel_.nat, options = ruleset(), accounts] {
+    return read(table, options, accounts);
+  };
   Result<NatReading> reading = co_await kernel_thread_.run(std::move(work));
   if (!reading) {
     nat_suspect_ = true;

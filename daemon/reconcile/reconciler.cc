@@ -76,8 +76,27 @@ void Reconciler::release(const IpAddress& floating) {
   mark(floating);
 }
 
-std::optional<IpAddress> Reconciler::translated_to(const IpAddress& floating) const {
-  return nat_.find(nat::Map::kFixedByFloating, floating);
+std::optional<Target> Reconciler::translated_to(const IpAddress& floating) const {
+  if (!nat_.translates(floating)) return std::nullopt;
+  const auto fixed = nat_.find(nat::Map::kFixedByFloating, floating);
+  return Target{fixed.value_or(IpAddress()), nat_.forwards_in_ranges(floating)};
+}
+
+nat::RulesetOptions Reconciler::ruleset() const {
+  nat::RulesetOptions options = rules_.ruleset;
+  options.forwards |= forwards_needed_;
+  options.limits |= limits_needed_;
+  return options;
+}
+
+PlanRules Reconciler::plan_rules() const {
+  return {rules_.ruleset.snat, rules_.ruleset.accounting, rules_.keep_connections_on_remove,
+          traffic_readings_};
+}
+
+void Reconciler::note_traffic(KnownNat::Reading reading) {
+  traffic_ = std::move(reading);
+  ++traffic_readings_;
 }
 
 std::vector<std::string> Reconciler::problems() const {

@@ -17,12 +17,14 @@
 #include "daemon/observe/events.h"
 #include "daemon/observe/report.h"
 #include "daemon/reconcile/alarms.h"
-#include "daemon/reconcile/known.h"
+#include "daemon/reconcile/known_nat.h"
+#include "daemon/reconcile/known_routes.h"
 #include "daemon/reconcile/plan.h"
 #include "daemon/reconcile/standings.h"
 #include "daemon/sources/claim_sink.h"
 #include "daemon/state/bindings.h"
 #include "daemon/state/derive.h"
+#include "daemon/state/forward.h"
 #include "daemon/state/host.h"
 #include "nat/connections.h"
 #include "nat/nat_table.h"
@@ -34,6 +36,9 @@ struct ReconcileRules {
   DeriveRules derive;
   nat::RulesetOptions ruleset;
   std::chrono::milliseconds linger{2000};
+  // Open connections of a floating IP that is removed, and of a forward, live on until the floating
+  // IP gets another owner.
+  bool keep_connections_on_remove = false;
   unsigned sources = 0;  // how many must be complete before orphans of an earlier run are removed
 };
 
@@ -84,7 +89,10 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   [[nodiscard]] const Standings& standings() const { return standings_; }
   [[nodiscard]] const KnownRoutes& routes() const { return routes_; }
   // What it is still translated to, for addresses that nobody claims any more.
-  [[nodiscard]] std::optional<IpAddress> translated_to(const IpAddress& floating) const;
+  [[nodiscard]] std::optional<Target> translated_to(const IpAddress& floating) const;
+  // The counters of floating IPs as somebody has just read them, sorted by address: with these
+  // they go on where the kernel's table was lost. Called from the loop.
+  void note_traffic(KnownNat::Reading reading);
   [[nodiscard]] const std::vector<bgp::StrangerRoute>& strangers() const { return strangers_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }
   // Sentences on what is not in order, apart from single addresses.
@@ -149,6 +157,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
 
   // One pass (pass.cc).
   boost::asio::awaitable<void> pass();
+  [[nodiscard]] PlanRules plan_rules() const;
   void make_room(Pass& pass);
   boost::asio::awaitable<void> gather(Pass& pass);
   boost::asio::awaitable<void> compare(Pass& pass);
@@ -157,6 +166,9 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   void note_withdrawal(const IpAddress& floating, Clock::time_point now);
   boost::asio::awaitable<bool> write(Pass& pass);
   boost::asio::awaitable<bool> write_mappings(Pass& pass);
+  boost::asio::awaitable<bool> write_features(Pass& pass);
+  boost::asio::awaitable<void> refused(const Pass& pass, const nat::CommitFailure& failure);
+  [[nodiscard]] std::optional<IpAddress> floating_of(const nat::ElementChange& change) const;
   boost::asio::awaitable<tl::expected<void, nat::CommitFailure>> commit_unheard(
       const std::vector<nat::ElementChange>& changes);
   boost::asio::awaitable<bool> write_routes(Pass& pass,
@@ -178,6 +190,12 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   Bindings bindings_;
   Host host_;
   KnownNat nat_;
+  // Rules that something has needed since we began: asked for from then on.
+  bool forwards_needed_ = false;
+  bool limits_needed_ = false;
+  KnownNat::Reading traffic_;
+  unsigned traffic_readings_ = 0;
+  [[nodiscard]] nat::RulesetOptions ruleset() const;
   KnownRoutes routes_;
   Standings standings_;
   std::vector<bgp::StrangerRoute> strangers_;

@@ -23,31 +23,58 @@ std::optional<Refusal> unusable(const IpAddress& address, std::string_view role)
   return Refusal{"unusable_address", fmt::format("{} {} is {}", role, address, kind)};
 }
 
-const bgp::Link* usable_link(const Binding& binding, const Host& host, InterfaceLookup interface_to,
-                             std::string& waiting) {
-  const bgp::Link* link = nullptr;
-  if (!binding.interface.empty()) {
-    link = host.link(binding.interface);
-    if (link == nullptr) waiting = fmt::format("no interface {} on this host", binding.interface);
-  } else if (const auto found = interface_to(binding.fixed); !found) {
+// Null: `waiting` says why.
+const bgp::Link* named_link(const Binding& binding, const Host& host, std::string& waiting) {
+  const bgp::Link* link = host.link(binding.interface);
+  if (link == nullptr) waiting = fmt::format("no interface {} on this host", binding.interface);
+  return link;
+}
+
+const bgp::Link* link_to(const IpAddress& fixed, const Host& host, InterfaceLookup interface_to,
+                         std::string& waiting) {
+  const auto found = interface_to(fixed);
+  if (!found) {
     waiting = found.error().message();
   } else if (!*found) {
-    waiting = fmt::format("no local interface leads to {}", binding.fixed);
+    waiting = fmt::format("no local interface leads to {}", fixed);
+  } else if (const bgp::Link* link = host.link(**found)) {
+    return link;
   } else {
-    link = host.link(**found);
-    if (link == nullptr)
-      waiting = fmt::format("interface {} to {} is gone", **found, binding.fixed);
+    waiting = fmt::format("interface {} to {} is gone", **found, fixed);
   }
-  if (link == nullptr) return nullptr;
-  if (!link->up) {
-    waiting = fmt::format("interface {} is down", link->name);
-    return nullptr;
+  return nullptr;
+}
+
+bool is_usable(const bgp::Link& link, std::string& waiting) {
+  if (!link.up) {
+    waiting = fmt::format("interface {} is down", link.name);
+  } else if (!link.carrier) {
+    waiting = fmt::format("interface {} has no carrier", link.name);
   }
-  if (!link->carrier) {
-    waiting = fmt::format("interface {} has no carrier", link->name);
-    return nullptr;
+  return link.up && link.carrier;
+}
+
+// The interface by which the floating IP is routed: its own, else that of the first instance it
+// leads to that has a usable one.
+const bgp::Link* usable_link(const Binding& binding, const Host& host, InterfaceLookup interface_to,
+                             std::string& waiting) {
+  if (!binding.interface.empty()) {
+    const bgp::Link* link = named_link(binding, host, waiting);
+    return link != nullptr && is_usable(*link, waiting) ? link : nullptr;
   }
-  return link;
+  const bgp::Link* usable = nullptr;
+  const IpAddress* last = nullptr;  // forwards to one instance are looked at once
+  binding.for_each_fixed([&](const IpAddress& fixed) {
+    if (usable != nullptr || (last != nullptr && *last == fixed)) return;
+    last = &fixed;
+    // Of several that cannot be used, the first one's reason is told.
+    std::string reason;
+    const bgp::Link* link = link_to(fixed, host, interface_to, reason);
+    if (link != nullptr && is_usable(*link, reason)) usable = link;
+    if (waiting.empty()) waiting = std::move(reason);
+  });
+  if (usable != nullptr) waiting.clear();
+  return usable;
 }
 
 // Whether `binding` may lead to `fixed`.
@@ -99,10 +126,7 @@ Desired derive(const Binding& binding, const DeriveRules& rules, const Host& hos
   };
   desired.refusal = refusal_of(binding, rules, host, is_floating);
   if (desired.refusal) return desired;
-  if (!binding.forwards().empty()) {
-    desired.refusal = {"no_forwards", "this version cannot forward ports"};
-    return desired;
-  }
+  desired.limits = binding.extras->limits.value_or(rules.default_limits);
   if (const auto* link = usable_link(binding, host, interface_to, desired.waiting)) {
     desired.route = bgp::HostRoute{binding.floating, rules.metric, link->index};
   }

@@ -17,6 +17,7 @@ namespace fipd {
 struct DeriveRules {
   std::vector<Prefix> pools;  // empty: any address is admitted
   std::uint32_t metric = 1024;
+  Limits default_limits;  // of bindings without their own
 };
 
 // Why a binding cannot be, whatever the interfaces do: a stable code for the API ("outside_pools")
@@ -37,6 +38,7 @@ struct Desired {
   std::optional<Refusal> refusal;       // then nothing else
   std::optional<bgp::HostRoute> route;  // none: `waiting` says why
   std::string waiting;
+  Limits limits;
 
   [[nodiscard]] bool translated() const { return !refusal; }
 };

@@ -130,15 +130,32 @@ class BenchTop : public testing::Test {
 
  private:
   static std::string text_of(const nat::ElementChange& change) {
-    static constexpr const char* kMaps[] = {"dnat", "snat", "hairpin"};
-    const char* map = kMaps[static_cast<int>(change.map)];
-    const IpAddress& key = change.key.address;
-    if (!change.after) return fmt::format("-{} {}", map, key);
+    static constexpr const char* kMaps[] = {"dnat",     "snat",       "hairpin", "forward",
+                                            "received", "sent",       "rate_in", "rate_out",
+                                            "new",      "connections"};
+    std::string key = fmt::format("{} {}", kMaps[static_cast<int>(change.map)], change.key.address);
+    if (change.map == nat::Map::kForwards) {
+      key += fmt::format(".{}.{}", nat::protocol_name(change.key.protocol), change.key.port);
+    }
+    if (!change.after) return "-" + key;
     const char* sign = change.before ? "~" : "+";
-    const auto* value = std::get_if<IpAddress>(&*change.after);
-    if (value == nullptr) return fmt::format("{}{} {}", sign, map, key);
-    return fmt::format("{}{} {}:{}", sign, map, key, *value);
+    return fmt::format("{}{}{}", sign, key, std::visit(ValueText{}, *change.after));
   }
+
+  struct ValueText {
+    std::string operator()(std::monostate /*none*/) const { return ""; }
+    std::string operator()(const IpAddress& to) const { return fmt::format(":{}", to); }
+    std::string operator()(const nat::Endpoint& to) const {
+      return fmt::format(":{}.{}", to.address, to.port);
+    }
+    std::string operator()(const nat::Counter& counter) const {
+      return counter.packets == 0 ? "" : fmt::format("={}/{}", counter.packets, counter.bytes);
+    }
+    std::string operator()(const nat::Rate& rate) const {
+      return fmt::format("={}/{}", rate.per_second, rate.burst);
+    }
+    std::string operator()(const nat::Count& count) const { return fmt::format("={}", count.most); }
+  };
 
   // The transactions that went through since the last note: each is one effect.
   void note_transactions() {

@@ -1,6 +1,6 @@
-#include "daemon/reconcile/known.h"
-
 #include <gtest/gtest.h>
+
+#include "daemon/reconcile/known_routes.h"
 
 namespace fipd {
 namespace {

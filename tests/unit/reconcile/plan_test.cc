@@ -31,9 +31,11 @@ class Planning : public testing::Test {
   template <typename F>
   Plan plan(F decide, nat::SnatMode mode = nat::SnatMode::kEgress) {
     Plan out;
-    Planner planner(out, nat_, routes_);
+    PlanRules rules = rules_;
+    rules.snat = mode;
+    Planner planner(out, nat_, routes_, rules);
     decide(planner);
-    while (planner.compare_sources(bindings_, mode, 1)) {
+    while (planner.compare_sources(bindings_, 1)) {
     }
     return out;
   }
@@ -42,6 +44,18 @@ class Planning : public testing::Test {
     return nat_.find(Map::kFloatingByFixed, fixed);
   }
 
+  // What a pass does for a binding without extras.
+  static void keep(Planner& planner, const IpAddress& floating, const IpAddress& fixed,
+                   const std::optional<bgp::HostRoute>& route) {
+    Binding binding;
+    binding.floating = floating;
+    binding.fixed = fixed;
+    Desired desired;
+    desired.route = route;
+    planner.keep(binding, desired);
+  }
+
+  PlanRules rules_;
   Bindings bindings_;
   KnownNat nat_;
   KnownRoutes routes_;
@@ -49,21 +63,21 @@ class Planning : public testing::Test {
 
 TEST_F(Planning, APairIsTwoElementsAndARoute) {
   bind(kFloating, kFixed);
-  const Plan first = plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  const Plan first = plan([](Planner& planner) { keep(planner, kFloating, kFixed, kRoute); });
   EXPECT_THAT(first.mappings,
               UnorderedElementsAre(
                   nat::ElementChange{Map::kFixedByFloating, kFloating, std::nullopt, kFixed},
                   nat::ElementChange{Map::kFloatingByFixed, kFixed, std::nullopt, kFloating}));
   EXPECT_THAT(first.routes_up, ElementsAre(bgp::RouteChange{bgp::RouteAction::kAdd, kRoute}));
-  const Plan again = plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  const Plan again = plan([](Planner& planner) { keep(planner, kFloating, kFixed, kRoute); });
   EXPECT_TRUE(again.empty()) << "what was planned is known: nothing is planned twice";
 }
 
 TEST_F(Planning, ARetargetChangesBothDirectionsAtOnceAndFlushesTheOldPair) {
   bind(kFloating, kFixed);
-  (void)plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  (void)plan([](Planner& planner) { keep(planner, kFloating, kFixed, kRoute); });
   bind(kFloating, kOther);
-  const Plan move = plan([](Planner& planner) { planner.keep(kFloating, kOther, kRoute); });
+  const Plan move = plan([](Planner& planner) { keep(planner, kFloating, kOther, kRoute); });
   EXPECT_THAT(move.mappings,
               UnorderedElementsAre(
                   nat::ElementChange{Map::kFixedByFloating, kFloating, kFixed, kOther},
@@ -75,9 +89,9 @@ TEST_F(Planning, ARetargetChangesBothDirectionsAtOnceAndFlushesTheOldPair) {
 
 TEST_F(Planning, AChangeOfMetricAddsBeforeItRemoves) {
   bind(kFloating, kFixed);
-  (void)plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  (void)plan([](Planner& planner) { keep(planner, kFloating, kFixed, kRoute); });
   const bgp::HostRoute drained{kFloating, 4096, 7};
-  const Plan drain = plan([&](Planner& planner) { planner.keep(kFloating, kFixed, drained); });
+  const Plan drain = plan([&](Planner& planner) { keep(planner, kFloating, kFixed, drained); });
   EXPECT_THAT(drain.mappings, IsEmpty());
   EXPECT_THAT(drain.routes_up, ElementsAre(bgp::RouteChange{bgp::RouteAction::kAdd, drained}));
   EXPECT_THAT(drain.routes_down, ElementsAre(bgp::RouteChange{bgp::RouteAction::kRemove, kRoute}));
@@ -85,16 +99,16 @@ TEST_F(Planning, AChangeOfMetricAddsBeforeItRemoves) {
 
 TEST_F(Planning, AnotherInterfaceIsOneReplace) {
   bind(kFloating, kFixed);
-  (void)plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  (void)plan([](Planner& planner) { keep(planner, kFloating, kFixed, kRoute); });
   const bgp::HostRoute moved{kFloating, 1024, 8};
-  const Plan move = plan([&](Planner& planner) { planner.keep(kFloating, kFixed, moved); });
+  const Plan move = plan([&](Planner& planner) { keep(planner, kFloating, kFixed, moved); });
   EXPECT_THAT(move.routes_up, ElementsAre(bgp::RouteChange{bgp::RouteAction::kReplace, moved}));
   EXPECT_THAT(move.routes_down, IsEmpty());
 }
 
 TEST_F(Planning, AWithdrawnAddressKeepsItsMappingUntilItIsForgotten) {
   bind(kFloating, kFixed);
-  (void)plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  (void)plan([](Planner& planner) { keep(planner, kFloating, kFixed, kRoute); });
   bindings_.remove(kFloating, "api");
   const Plan withdraw = plan([](Planner& planner) { planner.withdraw(kFloating); });
   EXPECT_THAT(withdraw.mappings, IsEmpty());
@@ -107,8 +121,8 @@ TEST_F(Planning, AWithdrawnAddressKeepsItsMappingUntilItIsForgotten) {
 
 TEST_F(Planning, AnInstanceSendsFromItsPrimaryElseFromTheLowest) {
   const auto keep_both = [](Planner& planner) {
-    planner.keep(kSecond, kFixed, std::nullopt);
-    planner.keep(kFloating, kFixed, std::nullopt);
+    keep(planner, kSecond, kFixed, std::nullopt);
+    keep(planner, kFloating, kFixed, std::nullopt);
   };
   bind(kSecond, kFixed);
   bind(kFloating, kFixed);
@@ -124,17 +138,17 @@ TEST_F(Planning, AnInstanceSendsFromItsPrimaryElseFromTheLowest) {
 
 TEST_F(Planning, AnAddressThatIsOnlyLingeringYieldsTheSourceToOneThatIsBound) {
   bind(kFloating, kFixed);
-  (void)plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  (void)plan([](Planner& planner) { keep(planner, kFloating, kFixed, kRoute); });
   bindings_.remove(kFloating, "api");
   (void)plan([](Planner& planner) { planner.withdraw(kFloating); });
   bind(kSecond, kFixed);
-  (void)plan([](Planner& planner) { planner.keep(kSecond, kFixed, std::nullopt); });
+  (void)plan([](Planner& planner) { keep(planner, kSecond, kFixed, std::nullopt); });
   EXPECT_EQ(source_of(kFixed), kSecond);
 }
 
 TEST_F(Planning, TheOtherSnatModeMovesTheElementToItsOwnMap) {
   bind(kFloating, kFixed);
-  (void)plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  (void)plan([](Planner& planner) { keep(planner, kFloating, kFixed, kRoute); });
   const Plan change =
       plan([](Planner& planner) { planner.touch_fixed(kFixed); }, nat::SnatMode::kHairpin);
   EXPECT_THAT(change.mappings,
@@ -145,12 +159,12 @@ TEST_F(Planning, TheOtherSnatModeMovesTheElementToItsOwnMap) {
 
 TEST_F(Planning, AHairpinNeedsNoWriteWhenAnotherFloatingIPStandsBehindIt) {
   bind(kSecond, kFixed);
-  const auto keep = [](const IpAddress& floating) {
-    return [floating](Planner& planner) { planner.keep(floating, kFixed, std::nullopt); };
+  const auto kept = [](const IpAddress& floating) {
+    return [floating](Planner& planner) { keep(planner, floating, kFixed, std::nullopt); };
   };
-  EXPECT_EQ(plan(keep(kSecond), nat::SnatMode::kHairpin).mappings.size(), 2u);
+  EXPECT_EQ(plan(kept(kSecond), nat::SnatMode::kHairpin).mappings.size(), 2u);
   bind(kFloating, kFixed);
-  EXPECT_EQ(plan(keep(kFloating), nat::SnatMode::kHairpin).mappings.size(), 1u);
+  EXPECT_EQ(plan(kept(kFloating), nat::SnatMode::kHairpin).mappings.size(), 1u);
   bindings_.remove(kFloating, "api");
   bindings_.remove(kSecond, "api");
   const auto forget = [&](const IpAddress& floating) {

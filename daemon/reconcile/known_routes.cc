@@ -1,53 +1,8 @@
-#include "daemon/reconcile/known.h"
+#include "daemon/reconcile/known_routes.h"
 
 #include <algorithm>
 
 namespace fipd {
-
-KnownNat::KnownNat(std::span<const nat::Element> dump) {
-  for (const nat::Element& each : dump) {
-    if (each.map == nat::Map::kHairpin) {
-      set(each.map, each.key.address, IpAddress());
-    } else if (const auto* address = std::get_if<IpAddress>(&each.value)) {
-      set(each.map, each.key.address, *address);
-    }
-  }
-  // Which floating IPs stand behind the hairpins.
-  Elements& hairpins = maps_[static_cast<std::size_t>(nat::Map::kHairpin)];
-  if (hairpins.empty()) return;
-  for_each(nat::Map::kFixedByFloating, [&](const IpAddress& floating, const IpAddress& fixed) {
-    if (const auto at = hairpins.find(fixed); at != hairpins.end()) at->second = floating;
-  });
-}
-
-std::optional<IpAddress> KnownNat::find(nat::Map map, const IpAddress& key) const {
-  const Elements& elements = maps_[static_cast<std::size_t>(map)];
-  const auto at = elements.find(key);
-  if (at == elements.end()) return std::nullopt;
-  return at->second;
-}
-
-void KnownNat::set(nat::Map map, const IpAddress& key, const std::optional<IpAddress>& value) {
-  Elements& elements = maps_[static_cast<std::size_t>(map)];
-  if (value) {
-    elements[key] = *value;
-  } else {
-    elements.erase(key);
-  }
-}
-
-std::size_t KnownNat::size() const {
-  std::size_t total = 0;
-  for (const Elements& elements : maps_) total += elements.size();
-  return total;
-}
-
-void KnownNat::reserve(std::size_t pairs) {
-  // The third is for the other snat mode, and nearly always empty.
-  for (const nat::Map map : {nat::Map::kFixedByFloating, nat::Map::kFloatingByFixed}) {
-    maps_[static_cast<std::size_t>(map)].reserve(pairs);
-  }
-}
 
 KnownRoutes::KnownRoutes(std::span<const bgp::HostRoute> dump) {
   for (const bgp::HostRoute& route : dump) set(route);
