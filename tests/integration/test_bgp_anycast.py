@@ -1,4 +1,4 @@
-"""One floating IP on two hosts on purpose: routers share the traffic out, a drained host gets none."""
+"""One floating IP on two hosts on purpose: routers share the traffic, a drained host gets none."""
 import json
 
 import pytest
@@ -15,8 +15,8 @@ FAMILIES = pytest.mark.parametrize("family", [4, 6], ids=["ipv4", "ipv6"])
 def fabric():
     made = Fabric(hosts=2, makes=("bird", "frr"), core="ebgp")
     for router in made.routers:
-        # Ports take part in the choice of the next hop; but not at the core: the same hash there would
-        # make the choice for the routers behind it.
+        # Ports take part in the choice of the next hop; but not at the core: the same hash there
+        # would make the choice for the routers behind it.
         router.namespace.sysctl({"ipv4.fib_multipath_hash_policy": 1,
                                  "ipv6.fib_multipath_hash_policy": 1})
     yield made

@@ -1,4 +1,4 @@
-"""What routers of three makes (BIRD, FRR, GoBGP) have of a floating IP: announced, moved, withdrawn."""
+"""What routers of three makes (BIRD, FRR, GoBGP) have of a floating IP, from announce to withdraw."""
 import pytest
 
 from fabric import Fabric

@@ -12,7 +12,8 @@ from moves import FLOATING, FLOATING6
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", params=[(("bird", "frr"), "ebgp", 50), (("bird", "bird"), "ibgp", 10)],
+@pytest.fixture(scope="module",
+                params=[(("bird", "frr"), "ebgp", 50), (("bird", "bird"), "ibgp", 10)],
                 ids=["fifty_with_an_as_each", "ten_with_a_route_reflector"])
 def result(request):
     makes, core, times = request.param

@@ -14,7 +14,7 @@ from waiting import wait_for
 
 FLOATING = {4: "172.16.1.3", 6: "2001:db8:1::3"}
 FAMILIES = pytest.mark.parametrize("family", [4, 6], ids=["ipv4", "ipv6"])
-EXAMPLES = sorted(os.path.basename(path) for path in glob.glob(f"{SOURCE}/conf/bird/examples/*.conf"))
+EXAMPLES = sorted(map(os.path.basename, glob.glob(f"{SOURCE}/conf/bird/examples/*.conf")))
 
 pytestmark = pytest.mark.full
 

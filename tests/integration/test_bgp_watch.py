@@ -27,7 +27,7 @@ def announced(fabric):
 
 @pytest.fixture(scope="module")
 def ebgp():
-    """Two hosts with an AS each: a session of its own, and a pipe; routers offer all their paths."""
+    """Two hosts with an AS each: own session, and pipe; the routers offer all their paths."""
     made = announced(Fabric(hosts=2, makes=("bird", "bird"), add_paths=True,
                             examples=("two-tors.conf", "two-tors-pipe.conf")))
     yield made
@@ -37,8 +37,8 @@ def ebgp():
 @pytest.fixture(scope="module")
 def reflected():
     """Two hosts in the AS of a route reflector."""
-    made = announced(Fabric(hosts=2, makes=("bird",), ibgp_as=64500, examples=("route-reflector.conf",
-                                                                               "route-reflector.conf")))
+    made = announced(Fabric(hosts=2, makes=("bird",), ibgp_as=64500,
+                            examples=("route-reflector.conf", "route-reflector.conf")))
     yield made
     made.close()
 
@@ -47,7 +47,8 @@ def rows(host, table, floating):
     """Routes of one table in BIRD: [(protocol, is best, all attributes)]."""
     family = "6" if ":" in floating else "4"
     length = 128 if family == "6" else 32
-    text = host.bird.birdc("show", "route", f"{floating}/{length}", "table", f"{table}{family}", "all")
+    text = host.bird.birdc("show", "route", f"{floating}/{length}", "table", f"{table}{family}",
+                           "all")
     blocks = re.split(r"(?m)^(?=\S* +(?:unicast|unreachable) \[)", text)[1:]
     return [(re.search(r"\[(\S+)", block)[1], "] * (" in block.splitlines()[0], block)
             for block in blocks]
@@ -113,7 +114,7 @@ def test_through_a_reflector_each_host_sees_the_other(reflected, family):
 
 @FAMILIES
 def test_a_reflector_prefers_by_local_pref(reflected, family):
-    """At equal metrics one of the two wins; it is overtaken, and falls behind when it is drained."""
+    """Either host overtakes the other by 512, and falls behind when it is drained."""
     one, two = reflected.hosts
     router, floating = reflected.routers[0], of(family, BOTH)
     next_hop = {host: (f"10.241.{host.number}.2" if family == 4 else f"fd00:241:{host.number}::2")

@@ -1,6 +1,6 @@
 """Compute hosts with a link to each of several routers, whatever the routers' makes.
 
-    client - core - router1 - host1      Host h and router r share 10.24r.h.0/24 and fd00:24r:h::/64:
+    client - core - router1 - host1      Host h, router r: 10.24r.h.0/24 and fd00:24r:h::/64 between:
     198.51.100.2  \\         X            the router is .1, the host .2. An AS each: routers 6450r,
                    router2 - host2       hosts 6460h, core 64500. The core, with the client, is
                                          there on request: "ebgp", or "ibgp", a route reflector of
@@ -30,8 +30,8 @@ def link(one, name_of_one, other, name_of_other):
 
 
 def addresses(number, network4, network6):
-    """(this end, the other end) of a link, as `ip addr` wants them; .1 is the router's."""
-    return ([f"{network4}.{number}/24", f"{network6}::{number}/64 nodad"])
+    """One end of a link, as `ip addr add` wants it; number 1 is the router's."""
+    return [f"{network4}.{number}/24", f"{network6}::{number}/64 nodad"]
 
 
 class FabricHost:
@@ -91,7 +91,8 @@ protocol bgp tor{router.number} from fipd_{"ibgp" if router.asn == self.asn else
             replaced[f"10.99.{router.number}.2"] = f"10.24{router.number}.{self.number}.1"
             replaced[str(64512 + router.number)] = str(router.asn)
         text = shipped_example(self.example, replaced)
-        return text.replace(f"router id {replaced['10.99.0.1']}", f"router id 10.255.0.{self.number}")
+        return text.replace(f"router id {replaced['10.99.0.1']}",
+                            f"router id 10.255.0.{self.number}")
 
     def route(self, word, floating, metric, *more):
         """`ip route add|del` in fipd's table, by hand."""
@@ -161,7 +162,8 @@ class Fabric:
             router.neighbors.append(Neighbor("core", f"{net4}.2", f"{net4}.1", CORE_AS))
         self.client = self.lab.namespace("client")
         link(self.client, "eth0", core.namespace, "client")
-        self.client.ip(f"addr add {CLIENT[0]}/24 dev eth0", f"addr add {CLIENT[1]}/64 dev eth0 nodad",
+        self.client.ip(f"addr add {CLIENT[0]}/24 dev eth0",
+                       f"addr add {CLIENT[1]}/64 dev eth0 nodad",
                        "route add default via 198.51.100.1", "route add ::/0 via 2001:db8:c::1")
         core.namespace.ip("addr add 198.51.100.1/24 dev client",
                           "addr add 2001:db8:c::1/64 dev client nodad")

@@ -83,4 +83,5 @@ def _path(row):
                 local_pref=row.get("locPrf", 100),
                 communities=frozenset(WELL_KNOWN.get(word, word) for word in communities),
                 large=frozenset(row.get("largeCommunity", {}).get("list", [])),
-                next_hop=row["nexthops"][0]["ip"], best=bool(row.get("bestpath", {}).get("overall")))
+                next_hop=row["nexthops"][0]["ip"],
+                best=bool(row.get("bestpath", {}).get("overall")))

@@ -1,4 +1,4 @@
-"""A router of the make GoBGP: Debian's gobgpd, which keeps routes to itself: no kernel, no packets."""
+"""A router of the make GoBGP: Debian's gobgpd, which has no part in the kernel: no packets."""
 import json
 
 from namespaces import run
@@ -25,7 +25,8 @@ class GoBgp(Router):
         for neighbor in self.neighbors:
             text += ("[[neighbors]]\n[neighbors.config]\n"
                      f'neighbor-address = "{neighbor.address}"\npeer-as = {neighbor.asn}\n'
-                     "[neighbors.timers.config]\nconnect-retry = 1\nidle-hold-time-after-reset = 1\n"
+                     "[neighbors.timers.config]\nconnect-retry = 1\n"
+                     "idle-hold-time-after-reset = 1\n"
                      "[neighbors.graceful-restart.config]\nenabled = true\nrestart-time = 120\n")
             for family in ("ipv4-unicast", "ipv6-unicast"):
                 text += ("[[neighbors.afi-safis]]\n[neighbors.afi-safis.config]\n"

@@ -1,4 +1,4 @@
-"""Floating IPs going to and fro between two hosts of a fabric, and what the routers' kernels saw."""
+"""Floating IPs going to and fro between two hosts, and what the routers' kernels saw of it."""
 import time
 
 from fabric import Fabric

@@ -4,7 +4,7 @@ import signal
 
 
 class Probe:
-    """ICMP echo each millisecond, as fast as `ping` gets on; `finish()` before the results are read."""
+    """ICMP echo each millisecond, as far as `ping` keeps up; finish() comes before the results."""
 
     _serial = 0
 

@@ -25,7 +25,8 @@ def _do(*argv, timeout=300):
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Absent(f"{argv[0]}: {error}") from error
     if done.returncode != 0:
-        raise Absent(f"{' '.join(argv)}: exit {done.returncode}: {(done.stdout + done.stderr)[-300:]}")
+        said = (done.stdout + done.stderr)[-300:]
+        raise Absent(f"{' '.join(argv)}: exit {done.returncode}: {said}")
 
 
 def prepare():
@@ -36,7 +37,7 @@ def prepare():
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         _do("debootstrap", "--variant=minbase", "--include=bird2", "trixie", fresh, MIRROR)
-        # The two packages exclude each other: the second is unpacked only. They need the same libraries.
+        # The packages exclude each other: the second is unpacked only. They need the same libraries.
         _do("chroot", fresh, "sh", "-ec",
             "cd /root && apt-get -q download bird3 && dpkg -x bird3_*.deb /opt/bird3")
     except Absent:
