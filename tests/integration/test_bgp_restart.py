@@ -91,3 +91,23 @@ def test_without_recovery_a_router_does_withdraw(fabric):
     host.fipd.quiet(1.0)
     lost = watch.lost()
     assert lost["router1"] and lost["router2"]
+
+
+DEAD = ('table inet dead { chain in { type filter hook input priority -300; iifname "up*" drop; }; '
+        'chain out { type filter hook output priority -300; oifname "up*" drop; }; }')
+
+
+@pytest.mark.full
+def test_a_dead_hosts_routes_stay_no_longer_than_the_restart_time(fabric):
+    """A router cannot tell it from a restart; FRR takes BFD's word for it."""
+    host = fabric.hosts[0]
+    bird, frr = fabric.routers[:2]
+    for router in (bird, frr):
+        router.wait_best(FLOATING, timeout=20)
+    wait_bfd(host)
+    host.namespace.nft(DEAD)
+    try:
+        frr.wait_gone(FLOATING, 20)
+        bird.wait_gone(FLOATING, 80)
+    finally:
+        host.namespace.nft("delete table inet dead")
