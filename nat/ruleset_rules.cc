@@ -155,7 +155,12 @@ std::vector<Rule> postrouting_rules(const RulesetOptions& options) {
   if (has(options, Map::kHairpin)) {
     for (const Layout& layout : {kV4, kV6}) rules.push_back(hairpin(layout));
   }
-  if (egress) append_egress(options, rules);
+  if (egress) {
+    // The maps have missed: what follows cannot translate it either. Most new connections come from
+    // outside, and end here.
+    rules.push_back(rule_of({if_translated(), accept()}, "called, by somebody without one"));
+    append_egress(options, rules);
+  }
   return rules;
 }
 
