@@ -28,21 +28,21 @@ def _tuple(kind, source, destination, sport, dport):
                       + _attribute(2 | NESTED, protocol))
 
 
-def _entry(source, sport, destination):
-    """An assured UDP flow that lasts an hour."""
+def _entry(source, sport, destination, answering):
+    """An assured UDP flow that lasts an hour; another answers than was asked where it is translated."""
     body = (struct.pack("=BBH", socket.AF_INET, 0, 0)
             + _tuple(TUPLE_ORIG, source, destination, sport, 9)
-            + _tuple(TUPLE_REPLY, destination, source, 9, sport)
+            + _tuple(TUPLE_REPLY, answering, source, 9, sport)
             + _attribute(STATUS, struct.pack(">I", SEEN_REPLY_ASSURED_CONFIRMED))
             + _attribute(TIMEOUT, struct.pack(">I", 3600)))
     return struct.pack("=IHHII", 16 + len(body), CT_NEW, FLAGS_CREATE, 1, 0) + body
 
 
-def _entries(destination):
+def _entries(destination, answering):
     """One entry after the other, from 100.64.0.0/10: its bytes with two places filled in."""
     source, port = b"\xaa\xbb\xcc\xdd", 0xeeff
     parts = []
-    for piece in _entry(source, port, destination).split(source):
+    for piece in _entry(source, port, destination, answering).split(source):
         parts.append(piece.split(struct.pack(">H", port)))
     (start,), (a, b), (c, end) = parts
     for address in range(0x64400000, 0x64800000):
@@ -53,15 +53,16 @@ def _entries(destination):
             yield head + port + middle + port + end
 
 
-def fill(namespace, count, destination="192.0.2.9"):
+def fill(namespace, count, destination="192.0.2.9", answering=None):
     """Makes `count` entries of others. The kernel answers only what it refused."""
     to = socket.inet_aton(destination)
+    by = socket.inet_aton(answering or destination)
     sock = namespace.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
     with sock:
         sock.bind((0, 0))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
         sock.setblocking(False)
-        made = _entries(to)
+        made = _entries(to, by)
         while count > 0:
             sock.send(b"".join(itertools.islice(made, min(count, BATCH))))
             count -= BATCH

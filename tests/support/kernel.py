@@ -1,5 +1,6 @@
 """What the kernel of a namespace says: fipd's routes, fipd's NAT maps, and records of all writes."""
 import json
+import re
 import time
 
 from namespaces import Failed
@@ -41,6 +42,19 @@ def nat(namespace, table="fipd"):
             content = entry["map"]
             maps[content["name"]] = dict(content.get("elem", []))
     return maps
+
+
+def elements(namespace, table="fipd"):
+    """{map or set: {key: value}} as nft writes them, of those that hold anything; "" for no value."""
+    text = namespace.run("nft", "list", "table", "inet", table, check=False).stdout
+    found = {}
+    for name, body in re.findall(r"^\t(?:map|set) (\S+) \{\n(.*?)^\t\}", text, re.M | re.S):
+        held = re.search(r"elements = \{(.*?)\}", body, re.S)
+        if held and "interval" not in body:
+            parts = (re.fullmatch(r"(\S+(?: \. \S+)*)(?: : | ?)(.*)", part.strip())
+                     for part in held[1].split(","))
+            found[name] = {part[1]: part[2] for part in parts}
+    return found
 
 
 def chains(namespace, table="fipd"):
