@@ -70,6 +70,9 @@ Outcome Daemon::open_kernel() {
   auto network = bgp::KernelNetwork::open();
   if (!network) return fail(std::move(network).error());
   network_ = std::move(*network);
+  auto links = bgp::KernelLinkSettings::open();
+  if (!links) return fail(std::move(links).error());
+  links_ = std::move(*links);
   auto nat = nat::NftTable::open(config_.nat.table);
   if (!nat) return fail(std::move(nat).error());
   nat_ = std::move(*nat);
@@ -77,7 +80,7 @@ Outcome Daemon::open_kernel() {
   if (!connections) return fail(std::move(connections).error());
   connections_ = std::move(*connections);
 
-  const KernelParts parts{*routes_, *network_, *nat_, *connections_};
+  const KernelParts parts{*routes_, *network_, *nat_, *connections_, links_.get()};
   reconciler_ =
       std::make_unique<Reconciler>(context_.get_executor(), parts, rules_of(config_), events_);
   const std::array<std::uint32_t, 1> route_port{routes_->port()};

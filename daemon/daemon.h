@@ -11,6 +11,7 @@
 #include "bgp/bird_watch.h"
 #include "bgp/kernel_network.h"
 #include "bgp/kernel_route_table.h"
+#include "bgp/link_settings.h"
 #include "bgp/network_monitor.h"
 #include "daemon/announcements.h"
 #include "daemon/base/background.h"
@@ -83,6 +84,7 @@ class Daemon final : public Service {
 
   std::unique_ptr<bgp::KernelRouteTable> routes_;
   std::unique_ptr<bgp::KernelNetwork> network_;
+  std::unique_ptr<bgp::KernelLinkSettings> links_;
   std::unique_ptr<nat::NftTable> nat_;
   std::unique_ptr<nat::KernelConnections> connections_;
   std::unique_ptr<StoreKeeper> store_;

@@ -10,6 +10,7 @@ namespace fipd {
 
 void Reconciler::link_changed(const bgp::Link& link) {
   const auto before = host_.put(link);
+  metadata_.link_changed(link);
   if (before && *before == link) return;
   mark(bindings_.with_interface(link.name));
   if (before && before->name != link.name) mark(bindings_.with_interface(before->name));
@@ -22,6 +23,7 @@ void Reconciler::link_changed(const bgp::Link& link) {
 }
 
 void Reconciler::link_removed(unsigned index) {
+  metadata_.link_removed(index);
   const auto gone = host_.remove_link(index);
   if (gone) mark(bindings_.with_interface(gone->name));
   mark(routes_.by_interface(index));
@@ -56,6 +58,7 @@ void Reconciler::network_overrun() {
   if (const auto read = read_host(); !read) {
     spdlog::error("cannot read the host's links: {}", read.error().message());
   }
+  metadata_.links_read(host_);
   suspect_routes("");
   mark_all();
 }
@@ -64,7 +67,13 @@ void Reconciler::foreign_commit(const nat::ForeignCommit& commit) {
   suspect_nat(fmt::format("{} (pid {})", commit.name, commit.pid));
 }
 
+void Reconciler::neighbours_changed() {
+  look_at_neighbours_ = true;
+  work_.notify_all();
+}
+
 void Reconciler::nat_overrun() {
+  look_at_neighbours_ = true;
   spdlog::warn("lost events of nftables: reading the maps anew");
   suspect_nat("");
 }

@@ -11,23 +11,10 @@
 namespace fipd {
 namespace {
 
-// Below this many, a batch is written on the loop (2-3 ms at the most); above, on the thread.
-constexpr std::size_t kInline = 1024;
 // A pass that holds the loop longer than this lets others run.
 constexpr std::chrono::milliseconds kSlice{3};
 // How many changes of one pass are told one by one; of more, only their number is.
 constexpr std::size_t kTold = 100;
-constexpr unsigned kTriesBeforeBlame = 3;
-
-std::chrono::milliseconds backoff(unsigned attempts) {
-  return std::chrono::milliseconds(100) * (1 << std::min(attempts, 8U));  // 100 ms ... 25 s
-}
-
-bool somebody_else_wrote(const nat::CommitFailure& failure) {
-  return std::all_of(failure.refused.begin(), failure.refused.end(), [](const auto& each) {
-    return each.error.os_error() == ENOENT || each.error.os_error() == EEXIST;
-  });
-}
 
 }  // namespace
 
@@ -59,7 +46,7 @@ boost::asio::awaitable<void> Reconciler::pass() {
 // Ten thousand steps of growth are short, but the longest of them are not.
 void Reconciler::make_room(Pass& pass) {
   const std::size_t count = std::max(pass.marked.size(), all_marked_ ? bindings_.size() : 0);
-  if (count <= kInline) return;
+  if (count <= Pass::kInline) return;
   pass.verdicts.reserve(count);
   pass.plan.mappings.reserve(2 * count);
   pass.plan.routes_up.reserve(count);
@@ -177,154 +164,6 @@ void Reconciler::note_withdrawal(const IpAddress& floating, Clock::time_point no
   withdrawing_[floating] = Withdrawal{now + rules_.linger};
 }
 
-boost::asio::awaitable<bool> Reconciler::write(Pass& pass) {
-  if (!pass.plan.mappings.empty()) {
-    const bool committed = co_await write_mappings(pass);
-    if (!committed) co_return false;
-  }
-  // Here and not last: whatever becomes of the routes, these translations are gone.
-  if (!pass.plan.gone.empty()) {
-    to_flush_.insert(to_flush_.end(), pass.plan.gone.begin(), pass.plan.gone.end());
-    flush_.notify_all();
-  }
-  if (!pass.plan.routes_up.empty()) {
-    const bool up = co_await write_routes(pass, pass.plan.routes_up);
-    if (!up) co_return false;
-  }
-  if (!pass.plan.routes_down.empty()) {
-    const bool down = co_await write_routes(pass, pass.plan.routes_down);
-    if (!down) co_return false;
-  }
-  co_return true;
-}
-
-boost::asio::awaitable<bool> Reconciler::write_mappings(Pass& pass) {
-  const bool ready = co_await write_features(pass);
-  if (!ready) co_return false;
-  const std::vector<nat::ElementChange>& changes = pass.plan.mappings;
-  using Committed = tl::expected<void, nat::CommitFailure>;
-  Committed committed;
-  if (changes.size() <= kInline) {
-    committed = kernel_.nat.commit(changes);
-  } else {
-    committed = co_await commit_unheard(changes);
-    pass.slice_start = Clock::now();
-  }
-  if (committed) {
-    ++counters_.nat_transactions;
-    counters_.nat_elements += changes.size();
-    co_return true;
-  }
-  co_await refused(pass, committed.error());
-  co_return false;
-}
-
-boost::asio::awaitable<void> Reconciler::refused(const Pass& pass,
-                                                 const nat::CommitFailure& failure) {
-  ++counters_.nat_refusals;
-  ++refused_in_a_row_;
-  const std::vector<nat::ElementChange>& changes = pass.plan.mappings;
-  spdlog::warn("nftables refused a transaction of {} change(s): {}", changes.size(),
-               failure.error.message());
-  bool blamed = false;
-  if (!somebody_else_wrote(failure) || refused_in_a_row_ > kTriesBeforeBlame) {
-    for (const auto& each : failure.refused) {
-      const auto floating = floating_of(changes[each.index]);
-      if (!floating) continue;
-      refuse(*floating, each.error);
-      blamed = true;
-    }
-  }
-  if (!blamed && refused_in_a_row_ > 1) co_await pause(backoff(refused_in_a_row_));
-}
-
-// Whose change it is; nothing where that is not known any more.
-std::optional<IpAddress> Reconciler::floating_of(const nat::ElementChange& change) const {
-  if (change.map == nat::Map::kFloatingByFixed) {
-    return std::get<IpAddress>(change.after ? *change.after : *change.before);
-  }
-  if (change.map != nat::Map::kHairpin) return change.key.address;
-  const IpAddress& fixed = change.key.address;
-  const auto behind = nat_.find(change.map, fixed);
-  if (behind && !behind->is_unspecified()) return behind;
-  // The instance that ports are forwarded to: any that does.
-  std::optional<IpAddress> any;
-  const AddressSet* all = bindings_.with_fixed(fixed);
-  if (all != nullptr) all->for_each([&](const IpAddress& floating) { any = floating; });
-  return any;
-}
-
-// Rules that the plan's elements are the first to need, before the transaction that has them. By
-// libnftables, so not on the loop.
-boost::asio::awaitable<bool> Reconciler::write_features(Pass& pass) {
-  const bool forwards = pass.plan.needs_forwards && !ruleset().forwards;
-  const bool limits = pass.plan.needs_limits && !ruleset().limits;
-  if (!forwards && !limits) co_return true;
-  forwards_needed_ |= forwards;
-  limits_needed_ |= limits;
-  auto work = [&table = kernel_.nat, options = ruleset()] { return table.ensure_ruleset(options); };
-  const Result<std::string> written = co_await kernel_thread_.run(std::move(work));
-  pass.slice_start = Clock::now();
-  if (!written) {
-    // The read that follows tries again, and says why it cannot be.
-    ++refused_in_a_row_;
-    co_return false;
-  }
-  if (!written->empty()) spdlog::info("nftables rules extended: {}", *written);
-  co_return true;
-}
-
-// A big transaction, on the kernel's thread and with its events turned off. The generation says
-// whether somebody else committed meanwhile: then everything is read again.
-boost::asio::awaitable<tl::expected<void, nat::CommitFailure>> Reconciler::commit_unheard(
-    const std::vector<nat::ElementChange>& changes) {
-  const Result<std::uint32_t> before = kernel_.nat.generation();
-  if (nat_events_ != nullptr) nat_events_->mute();
-  auto work = [&table = kernel_.nat, &changes] { return table.commit(changes); };
-  tl::expected<void, nat::CommitFailure> committed = co_await kernel_thread_.run(std::move(work));
-  if (nat_events_ != nullptr) nat_events_->unmute();
-  const Result<std::uint32_t> after = kernel_.nat.generation();
-  if (!before || !after || *after != *before + 1) suspect_nat("");
-  co_return committed;
-}
-
-boost::asio::awaitable<bool> Reconciler::write_routes(
-    Pass& pass, const std::vector<bgp::RouteChange>& changes) {
-  using Applied = Result<std::vector<bgp::RouteFailure>>;
-  Applied applied;
-  if (changes.size() <= kInline) {
-    applied = kernel_.routes.apply(changes);
-  } else {
-    auto work = [&table = kernel_.routes, &changes] { return table.apply(changes); };
-    applied = co_await kernel_thread_.run(std::move(work));
-    pass.slice_start = Clock::now();
-  }
-  if (!applied) {
-    ++counters_.route_refusals;
-    ++refused_in_a_row_;
-    spdlog::warn("the kernel took no routes: {}", applied.error().message());
-    co_await pause(backoff(refused_in_a_row_));
-    co_return false;
-  }
-  counters_.route_changes += changes.size() - applied->size();
-  for (const bgp::RouteFailure& failure : *applied) {
-    ++counters_.route_refusals;
-    // The mapping is in, the other routes too: only this address is held up. What the table now
-    // holds for it is unknown, so it is read.
-    refuse(changes[failure.index].route.destination, failure.error);
-    routes_suspect_ = true;
-  }
-  co_return true;
-}
-
-void Reconciler::refuse(const IpAddress& floating, const Error& error) {
-  Failure& failure = failures_[floating];
-  failure.text = error.message();
-  failure.retry = Clock::now() + backoff(failure.attempts++);
-  alarms_.set(failure.retry, floating);
-  spdlog::error("{} refused by the kernel: {}", floating, failure.text);
-}
-
 boost::asio::awaitable<void> Reconciler::conclude(Pass& pass) {
   std::size_t told = 0;
   for (const Verdict& verdict : pass.verdicts) {
@@ -405,11 +244,6 @@ bool Reconciler::held_long(const Pass& pass) {
 boost::asio::awaitable<void> Reconciler::yield(Pass& pass) {
   co_await boost::asio::post(executor_, boost::asio::use_awaitable);
   pass.slice_start = Clock::now();
-}
-
-boost::asio::awaitable<void> Reconciler::pause(std::chrono::milliseconds time) {
-  boost::asio::steady_timer timer(executor_, time);
-  co_await timer.async_wait(boost::asio::use_awaitable);
 }
 
 }  // namespace fipd

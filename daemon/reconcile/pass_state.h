@@ -9,6 +9,9 @@ namespace fipd {
 
 // The state of one pass of the reconciler, alive while it runs.
 struct Reconciler::Pass {
+  // Below this many, a batch is written on the loop (2-3 ms at the most); above, on the thread.
+  static constexpr std::size_t kInline = 1024;
+
   Pass(KnownNat& nat, KnownRoutes& routes, PlanRules rules) : planner(plan, nat, routes, rules) {}
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;

@@ -15,17 +15,26 @@ Reconciler::Reconciler(boost::asio::any_io_executor executor, KernelParts kernel
       kernel_(kernel),
       rules_(std::move(rules)),
       events_(events),
+      metadata_(kernel.links),
       work_(executor),
       passed_(executor),
       alarms_(executor, [this](const IpAddress& floating) { mark(floating); }),
       flush_(executor) {}
 
-Outcome Reconciler::start() { return read_host(); }
+Outcome Reconciler::start() {
+  Outcome read = read_host();
+  if (read) metadata_.configure(rules_.ruleset.metadata, host_);
+  return read;
+}
 
 boost::asio::awaitable<void> Reconciler::run() {
   for (;;) {
     if (batch_depth_ > 0 || !has_work()) {
-      co_await work_.wait();
+      if (Clock::now() >= next_look()) {
+        co_await look_at_neighbours();
+      } else {
+        co_await work_.wait(next_look());
+      }
       continue;
     }
     passing_ = true;
@@ -66,6 +75,7 @@ boost::asio::awaitable<bool> Reconciler::settled(Signal::Clock::time_point deadl
 void Reconciler::configure(ReconcileRules rules) {
   if (rules.ruleset != rules_.ruleset) suspect_nat("");
   rules_ = std::move(rules);
+  metadata_.configure(rules_.ruleset.metadata, host_);
   mark_all();
 }
 

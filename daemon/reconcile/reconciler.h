@@ -10,6 +10,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include "bgp/link_settings.h"
 #include "bgp/network.h"
 #include "bgp/route_table.h"
 #include "daemon/base/background.h"
@@ -19,7 +20,9 @@
 #include "daemon/reconcile/alarms.h"
 #include "daemon/reconcile/known_nat.h"
 #include "daemon/reconcile/known_routes.h"
+#include "daemon/reconcile/metadata_links.h"
 #include "daemon/reconcile/plan.h"
+#include "daemon/reconcile/preview.h"
 #include "daemon/reconcile/standings.h"
 #include "daemon/sources/claim_sink.h"
 #include "daemon/state/bindings.h"
@@ -48,6 +51,7 @@ struct KernelParts {
   bgp::Network& network;
   nat::NatTable& nat;
   nat::Connections& connections;
+  bgp::LinkSettings* links = nullptr;  // null: links stay as they are
 };
 
 // The single writer. Sources say what should be, the kernel what is; whatever may have changed is
@@ -97,6 +101,10 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   [[nodiscard]] const Counters& counters() const { return counters_; }
   // Sentences on what is not in order, apart from single addresses.
   [[nodiscard]] std::vector<std::string> problems() const;
+  // Sentences on what may keep packets from instances, though fipd is in order.
+  [[nodiscard]] std::vector<std::string> warnings() const;
+  // What a change would write, were it made now; what the rules lack is still `needed`.
+  [[nodiscard]] Preview preview(const PreviewRequest& request);
 
   // ClaimSink
   void put(Claim claim) override;
@@ -115,6 +123,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
 
   // nat::NatObserver
   void foreign_commit(const nat::ForeignCommit& commit) override;
+  void neighbours_changed() override;
   void nat_overrun() override;
 
  private:
@@ -147,6 +156,10 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   void suspect_routes(std::string culprit);
   void suspect_interface(unsigned interface);
 
+  // What is not urgent, between passes (chores.cc).
+  [[nodiscard]] Clock::time_point next_look() const;
+  boost::asio::awaitable<void> look_at_neighbours();
+
   // Reading the kernel (read_kernel.cc).
   boost::asio::awaitable<void> read_what_is_suspect();
   boost::asio::awaitable<bool> read_nat();
@@ -164,6 +177,13 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   void compare(const IpAddress& floating, Pass& pass);
   void retire(const IpAddress& floating, Pass& pass);
   void note_withdrawal(const IpAddress& floating, Clock::time_point now);
+  boost::asio::awaitable<void> conclude(Pass& pass);
+  void conclude(Verdict& verdict, Pass& pass);
+  void tell(const Verdict& verdict, bool gone, const Pass& pass);
+  [[nodiscard]] bool held_long(const Pass& pass);
+  boost::asio::awaitable<void> yield(Pass& pass);
+
+  // Its writes (write.cc).
   boost::asio::awaitable<bool> write(Pass& pass);
   boost::asio::awaitable<bool> write_mappings(Pass& pass);
   boost::asio::awaitable<bool> write_features(Pass& pass);
@@ -173,12 +193,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
       const std::vector<nat::ElementChange>& changes);
   boost::asio::awaitable<bool> write_routes(Pass& pass,
                                             const std::vector<bgp::RouteChange>& changes);
-  boost::asio::awaitable<void> conclude(Pass& pass);
-  void conclude(Verdict& verdict, Pass& pass);
-  void tell(const Verdict& verdict, bool gone, const Pass& pass);
   void refuse(const IpAddress& floating, const Error& error);
-  [[nodiscard]] bool held_long(const Pass& pass);
-  boost::asio::awaitable<void> yield(Pass& pass);
   boost::asio::awaitable<void> pause(std::chrono::milliseconds time);
 
   boost::asio::any_io_executor executor_;
@@ -228,6 +243,11 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   unsigned refused_in_a_row_ = 0;
   unsigned reads_failed_in_a_row_ = 0;
   std::string kernel_problem_;
+
+  MetadataLinks metadata_;
+  std::vector<nat::Neighbour> neighbours_;
+  bool look_at_neighbours_ = true;
+  Clock::time_point looked_at_;
 
   int batch_depth_ = 0;
   bool passing_ = false;

@@ -26,6 +26,14 @@ class Host {
   [[nodiscard]] const bgp::Link* link(std::string_view name) const;
   // An address of the host itself.
   [[nodiscard]] bool owns(const IpAddress& address) const;
+  [[nodiscard]] bool owns(const IpAddress& address, unsigned interface) const {
+    return addresses_.contains({address, interface});
+  }
+  // In no order.
+  template <typename F>
+  void for_each_link(F visit) const {
+    for (const auto& [index, link] : links_) visit(link);
+  }
 
  private:
   std::unordered_map<unsigned, bgp::Link> links_;
