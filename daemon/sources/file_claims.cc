@@ -14,8 +14,8 @@ std::size_t size_of(const FileContent& content) { return content ? content->size
 
 }  // namespace
 
-ClaimChanges FileClaims::update(const std::vector<FileUpdate>& updates, const HoldRule& rule) {
-  ClaimChanges out;
+FileChanges FileClaims::update(const std::vector<FileUpdate>& updates, const HoldRule& rule) {
+  FileChanges out;
   if (!holding_) hold_base_ = in_force();
   for (const FileUpdate& update : updates) {
     const auto known = files_.find(update.path);
@@ -30,9 +30,7 @@ ClaimChanges FileClaims::update(const std::vector<FileUpdate>& updates, const Ho
   // What another file claims by now is no loss.
   release(out, false);
   const std::size_t missing = lost();
-  const bool many = missing > rule.above &&
-                    static_cast<double>(missing) > rule.share * static_cast<double>(hold_base_);
-  holding_ = missing > 0 && (many || distrust_);
+  holding_ = missing > 0 && (distrust_ || rule.holds(missing, hold_base_));
   if (!holding_) {
     release(out, true);
     distrust_ = false;

@@ -9,17 +9,10 @@
 
 #include "daemon/base/address.h"
 #include "daemon/sources/binding_file.h"
+#include "daemon/sources/claim_changes.h"
 #include "daemon/state/binding.h"
 
 namespace fipd {
-
-// When a mass removal waits for a person: more than `share` and more than `above` of all.
-struct HoldRule {
-  double share = 0.5;
-  unsigned above = 10;
-
-  friend bool operator==(const HoldRule&, const HoldRule&) = default;
-};
 
 // A file's new content, or none where it is gone.
 struct FileUpdate {
@@ -28,14 +21,7 @@ struct FileUpdate {
   std::uint64_t revision = 0;
 };
 
-// What is to be told to the ClaimSink, puts first.
-struct ClaimChanges {
-  struct Removal {
-    IpAddress floating;
-    std::string origin;
-  };
-  std::vector<Claim> puts;
-  std::vector<Removal> removals;
+struct FileChanges : ClaimChanges {
   // Files whose content would be more than the limit; their old content stands.
   std::vector<std::string> too_large;
 };
@@ -53,7 +39,7 @@ class FileClaims {
   void distrust() { distrust_ = true; }
 
   // Without updates: looks at the held ones again, under a rule that may have changed.
-  [[nodiscard]] ClaimChanges update(const std::vector<FileUpdate>& updates, const HoldRule& rule);
+  [[nodiscard]] FileChanges update(const std::vector<FileUpdate>& updates, const HoldRule& rule);
   // The held removals.
   [[nodiscard]] ClaimChanges accept();
 

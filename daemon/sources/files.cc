@@ -300,7 +300,7 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
       claims->set_limit(limit);
       return claims->update(updates, rule);
     };
-    ClaimChanges changes = co_await background_.run(std::move(job));
+    FileChanges changes = co_await background_.run(std::move(job));
     if (stopped_) co_return;
     for (const std::string& path : changes.too_large) {
       const std::string name = std::filesystem::path(path).filename().string();
@@ -310,26 +310,7 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
                                      "limits.floating_ips",
                                      name, options_.max));
     }
-    co_await deliver(std::move(changes));
-  }
-
-  awaitable<void> deliver(ClaimChanges changes) {
-    if (changes.puts.empty() && changes.removals.empty()) co_return;
-    std::size_t done = 0;
-    sink_.begin_batch();
-    for (Claim& claim : changes.puts) {
-      sink_.put(std::move(claim));
-      if (++done % kSlice != 0) continue;
-      co_await boost::asio::post(executor_, boost::asio::use_awaitable);
-      if (stopped_) co_return;
-    }
-    for (const ClaimChanges::Removal& removal : changes.removals) {
-      sink_.remove(removal.floating, removal.origin);
-      if (++done % kSlice != 0) continue;
-      co_await boost::asio::post(executor_, boost::asio::use_awaitable);
-      if (stopped_) co_return;
-    }
-    sink_.end_batch();
+    co_await deliver(std::move(changes), sink_, executor_, stopped_);
   }
 
   awaitable<void> fulfil() {
@@ -338,7 +319,7 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
     ClaimChanges changes = co_await background_.run(std::move(job));
     if (stopped_) co_return;
     wishes.front()->removed = changes.removals.size();
-    co_await deliver(std::move(changes));
+    co_await deliver(std::move(changes), sink_, executor_, stopped_);
     for (const auto& wish : wishes) wish->done = true;
     answered_.notify_all();
   }

@@ -1,5 +1,7 @@
 #include "daemon/state/binding_draft.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "daemon/state/extras_draft.h"
@@ -56,6 +58,10 @@ Outcome set_opaque(const Word& word, std::string& out) {
 }
 
 }  // namespace
+
+bool is_binding_key(std::string_view key) {
+  return std::find(std::begin(kKeys), std::end(kKeys), key) != std::end(kKeys);
+}
 
 Outcome BindingDraft::set(std::string_view key, const Word& word) {
   if (key == "floating") {

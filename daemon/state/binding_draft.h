@@ -29,6 +29,9 @@ class BindingDraft {
 // Whether it leads to one address or forwards ports, all of one family.
 [[nodiscard]] Outcome check_target(const Binding& binding);
 
+// Whether `key` is one of a binding.
+[[nodiscard]] bool is_binding_key(std::string_view key);
+
 // Where each floating IP of a document was first seen.
 class FirstPlaces {
  public:

@@ -25,8 +25,8 @@ FileContent range(unsigned from, unsigned to) {
 
 class FileClaimsTest : public ::testing::Test {
  protected:
-  ClaimChanges update(std::vector<FileUpdate> updates) {
-    ClaimChanges changes = claims_.update(updates, rule_);
+  FileChanges update(std::vector<FileUpdate> updates) {
+    FileChanges changes = claims_.update(updates, rule_);
     for (const Claim& claim : changes.puts)
       in_force_.insert({claim.binding.floating, claim.origin});
     for (const auto& gone : changes.removals) drop(gone);

@@ -1,0 +1,141 @@
+#include "daemon/sources/etcd/etcd_records.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace fipd {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const std::string kPrefix = "/fipd/v1/host/compute1/fip/";
+
+std::string value(const std::string& floating, const std::string& more = "") {
+  return R"({"floating":")" + floating + R"(","fixed":"10.65.0.13")" + more + "}";
+}
+
+EtcdPair pair(const std::string& id, const std::string& text, std::int64_t revision = 1) {
+  return {kPrefix + id, text, revision};
+}
+
+class EtcdRecordsTest : public ::testing::Test {
+ protected:
+  ClaimChanges put(const std::string& id, const std::string& text, std::int64_t revision = 2) {
+    return records_.apply({false, pair(id, text, revision)});
+  }
+  std::vector<EtcdPair> many(int count) {
+    std::vector<EtcdPair> pairs;
+    for (int i = 0; i < count; ++i) {
+      pairs.push_back(pair(std::to_string(i), value("172.16.1." + std::to_string(i + 1))));
+    }
+    return pairs;
+  }
+
+  EtcdRecords records_{kPrefix, 2};
+  HoldRule rule_;
+};
+
+TEST_F(EtcdRecordsTest, ClaimsWhatAKeySaysUnderItsId) {
+  const ClaimChanges changes =
+      put("8ab8", value("172.16.1.3", R"(,"interface":"tap9","primary":true)"), 7);
+  ASSERT_THAT(changes.puts, SizeIs(1));
+  const Claim& claim = changes.puts[0];
+  EXPECT_EQ(claim.binding.floating, *parse_address("172.16.1.3"));
+  EXPECT_EQ(claim.binding.interface, "tap9");
+  EXPECT_TRUE(claim.binding.primary);
+  EXPECT_EQ(claim.origin, "etcd:8ab8");
+  EXPECT_EQ(claim.rank, 2U);
+  EXPECT_EQ(claim.revision, 7U);
+}
+
+TEST_F(EtcdRecordsTest, SaysNothingOfAValueThatIsWrittenAgain) {
+  ASSERT_FALSE(put("a", value("172.16.1.3"), 2).empty());
+  EXPECT_TRUE(put("a", value("172.16.1.3"), 3).empty());
+}
+
+TEST_F(EtcdRecordsTest, RemovesTheOldAddressOfAnIdThatGetsAnother) {
+  put("a", value("172.16.1.3"));
+  const ClaimChanges changes = put("a", value("172.16.1.4"), 3);
+  EXPECT_THAT(changes.removals,
+              ElementsAre(ClaimChanges::Removal{*parse_address("172.16.1.3"), "etcd:a"}));
+  EXPECT_THAT(changes.puts, SizeIs(1));
+}
+
+TEST_F(EtcdRecordsTest, KeepsWhatAKeySaidBeforeItsValueWentBad) {
+  put("a", value("172.16.1.3"));
+  EXPECT_TRUE(put("a", R"({"floating":"nonsense"})", 3).empty());
+  ASSERT_THAT(records_.problems(), SizeIs(1));
+  EXPECT_THAT(records_.problems()[0], HasSubstr("fip/a: "));
+  EXPECT_THAT(records_.problems()[0], HasSubstr("'nonsense' is not an IP address"));
+  EXPECT_EQ(records_.size(), 1U);
+  put("a", value("172.16.1.5"), 4);
+  EXPECT_THAT(records_.problems(), IsEmpty());
+}
+
+TEST_F(EtcdRecordsTest, OneBadValueHoldsUpNoOther) {
+  const ClaimChanges changes =
+      records_.load({pair("a", "{"), pair("b", value("172.16.1.4"))}, true, rule_);
+  EXPECT_THAT(changes.puts, SizeIs(1));
+  EXPECT_THAT(records_.problems(), SizeIs(1));
+}
+
+TEST_F(EtcdRecordsTest, IgnoresMembersThatANewerControllerWrites) {
+  EXPECT_THAT(put("a", value("172.16.1.3", R"(,"comment":{"deep":[1]})")).puts, SizeIs(1));
+}
+
+TEST_F(EtcdRecordsTest, RefusesARoleThatItDoesNotKnow) {
+  EXPECT_TRUE(put("a", value("172.16.1.3", R"(,"role":"witness")")).empty());
+  EXPECT_THAT(records_.problems(), ElementsAre(HasSubstr("witness")));
+}
+
+TEST_F(EtcdRecordsTest, RemovesWhatATrustedSnapshotLacks) {
+  ASSERT_TRUE(records_.load(many(20), true, rule_).removals.empty());
+  const ClaimChanges changes = records_.load(many(15), true, rule_);
+  EXPECT_THAT(changes.removals, SizeIs(5));
+  EXPECT_EQ(records_.size(), 15U);
+}
+
+TEST_F(EtcdRecordsTest, RemovesNothingThatAnUntrustedSnapshotLacks) {
+  (void)records_.load(many(3), true, rule_);
+  EXPECT_TRUE(records_.load(many(2), false, rule_).removals.empty());
+  EXPECT_EQ(records_.held(), 1U);
+  EXPECT_EQ(records_.size(), 3U);
+  // The same, but to be trusted.
+  EXPECT_THAT(records_.load(many(2), true, rule_).removals, SizeIs(1));
+  EXPECT_EQ(records_.held(), 0U);
+}
+
+TEST_F(EtcdRecordsTest, HoldsAMassRemovalUntilItIsAccepted) {
+  (void)records_.load(many(40), true, rule_);
+  EXPECT_TRUE(records_.load(many(10), true, rule_).removals.empty());
+  EXPECT_EQ(records_.held(), 30U);
+  // One of them is written again, and one deleted by a word of its own.
+  put("20", value("172.16.1.21"), 9);
+  EXPECT_THAT(records_.apply({true, pair("21", "", 9)}).removals, SizeIs(1));
+  EXPECT_EQ(records_.held(), 28U);
+  EXPECT_THAT(records_.accept().removals, SizeIs(28));
+  EXPECT_EQ(records_.size(), 11U);
+}
+
+TEST_F(EtcdRecordsTest, ADeletedKeyOfWhichNothingWasTakenIsNoRemoval) {
+  put("a", "rubbish");
+  EXPECT_TRUE(records_.apply({true, pair("a", "", 3)}).empty());
+  EXPECT_THAT(records_.problems(), IsEmpty());
+}
+
+TEST_F(EtcdRecordsTest, GivesBackForTheStoreWhatItWasGiven) {
+  const std::vector<EtcdPair> given = many(3);
+  (void)records_.load(given, true, rule_);
+  EXPECT_EQ(records_.pairs(), given);
+}
+
+TEST(EtcdKey, EscapesAsTheControllerDoes) {
+  EXPECT_EQ(escaped("compute-1.example_org~"), "compute-1.example_org~");
+  EXPECT_EQ(escaped("rack 1/node \xc3\xa9"), "rack%201%2Fnode%20%C3%A9");
+}
+
+}  // namespace
+}  // namespace fipd
