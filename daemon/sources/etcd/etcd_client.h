@@ -50,6 +50,8 @@ class EtcdClient {
     // Nothing for so long is kTimeout: etcd was asked for signs of life.
     [[nodiscard]] boost::asio::awaitable<Result<EtcdWatchReply>> next(
         std::chrono::milliseconds silence);
+    // Whoever waits for the next one is answered at once.
+    void close() { connection_->close(); }
 
    private:
     std::unique_ptr<EtcdConnection> connection_;

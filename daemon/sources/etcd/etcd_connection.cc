@@ -1,5 +1,9 @@
 #include "daemon/sources/etcd/etcd_connection.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <optional>
 #include <utility>
 
@@ -23,6 +27,9 @@ using Plain = beast::tcp_stream;
 using Tls = beast::ssl_stream<beast::tcp_stream>;
 
 constexpr std::size_t kPiece = 64 * 1024;
+// tcp(7): seconds, seconds, probes.
+constexpr std::pair<int, int> kKeepAlive[] = {
+    {TCP_KEEPIDLE, 15}, {TCP_KEEPINTVL, 5}, {TCP_KEEPCNT, 3}};
 
 // The certificate's own words are OpenSSL's; what to look at is ours.
 Error in_words(const EtcdEndpoint& endpoint, std::string_view doing, const error_code& error) {
@@ -95,6 +102,8 @@ class ConnectionOver final : public EtcdConnection {
     co_return piece;
   }
 
+  void close() override { beast::get_lowest_layer(*stream_).close(); }
+
  private:
   asio::awaitable<Outcome> send(EtcdRequest request, std::chrono::milliseconds timeout) {
     http::request<http::string_body> message(http::verb::post, request.path, 11);
@@ -158,6 +167,12 @@ asio::awaitable<Outcome> connect(Plain& stream, const EtcdEndpoint& endpoint) {
   if (error) co_return fail(in_words(endpoint, "connect", error));
   // Small questions that wait for their answer.
   stream.socket().set_option(asio::ip::tcp::no_delay(true), error);
+  // A path that swallows everything without a FIN: the kernel gives up after some 30 s.
+  stream.socket().set_option(asio::socket_base::keep_alive(true), error);
+  const int fd = stream.socket().native_handle();
+  for (const auto& [option, value] : kKeepAlive) {
+    (void)::setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value);
+  }
   co_return success();
 }
 

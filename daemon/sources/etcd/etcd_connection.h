@@ -47,6 +47,8 @@ class EtcdConnection {
   // The next bytes of it. kTimeout where none come, kUnavailable at its end.
   [[nodiscard]] virtual boost::asio::awaitable<Result<std::string>> more(
       std::chrono::milliseconds timeout) = 0;
+  // What is under way fails.
+  virtual void close() = 0;
 };
 
 }  // namespace fipd

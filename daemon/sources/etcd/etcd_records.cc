@@ -98,6 +98,10 @@ void EtcdRecords::put(const EtcdPair& pair, ClaimChanges& out) {
     bad_[pair.key] = record.error().message();
     return;
   }
+  if (at == records_.end() && records_.size() >= limit_) {
+    bad_[pair.key] = fmt::format("there are {} already: raise limits.floating_ips", limit_);
+    return;
+  }
   bad_.erase(pair.key);
   const std::string origin = origin_of(pair.key);
   if (at != records_.end() && at->second.record.binding.floating != record->binding.floating) {

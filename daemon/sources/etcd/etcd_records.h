@@ -40,6 +40,9 @@ class EtcdRecords {
  public:
   EtcdRecords(std::string prefix, unsigned rank) : prefix_(std::move(prefix)), rank_(rank) {}
 
+  // No more keys than this; the others are quarantined.
+  void set_limit(std::size_t limit) { limit_ = limit; }
+
   // All keys at one revision. Not `trusted`: what is missing in it stays, whatever its number.
   [[nodiscard]] ClaimChanges load(std::vector<EtcdPair> pairs, bool trusted, const HoldRule& rule);
   [[nodiscard]] ClaimChanges apply(const EtcdEvent& event);
@@ -68,6 +71,7 @@ class EtcdRecords {
 
   std::string prefix_;
   unsigned rank_;
+  std::size_t limit_ = 250000;
   std::map<std::string, Known, std::less<>> records_;
   std::map<std::string, std::string, std::less<>> bad_;  // key -> what is wrong with its value
   std::set<std::string, std::less<>> held_;              // keys that are gone, in force still

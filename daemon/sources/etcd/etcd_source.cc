@@ -1,0 +1,321 @@
+#include "daemon/sources/etcd/etcd_source.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace fipd {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::int64_t kPage = 1000;  // keys of one answer
+// etcd gives a sign of life every ten minutes; the probes find out earlier.
+constexpr std::chrono::minutes kSilence{15};
+constexpr std::chrono::milliseconds kBetweenSaves{500};
+constexpr std::size_t kSlice = 1000;  // events taken before others may run
+// A source lives as long as the loop: its coroutines end with it.
+constexpr bool kNeverStopped = false;
+
+}  // namespace
+
+Result<std::unique_ptr<EtcdSource>> EtcdSource::make(asio::any_io_executor executor,
+                                                     Background& parsing, Background& disk,
+                                                     EtcdSourceOptions options, ClaimSink& sink,
+                                                     EventHub& events) {
+  auto client = EtcdClient::make(executor, options.client);
+  if (!client) return fail(std::move(client).error());
+  return std::unique_ptr<EtcdSource>(new EtcdSource(
+      std::move(executor), parsing, disk, std::move(options), std::move(*client), sink, events));
+}
+
+EtcdSource::EtcdSource(asio::any_io_executor executor, Background& parsing, Background& disk,
+                       EtcdSourceOptions options, std::unique_ptr<EtcdClient> client,
+                       ClaimSink& sink, EventHub& events)
+    : executor_(executor),
+      parsing_(parsing),
+      disk_(disk),
+      options_(std::move(options)),
+      client_(std::move(client)),
+      sink_(sink),
+      events_(events),
+      idle_(executor),
+      to_save_(executor),
+      random_(std::random_device{}()) {
+  records_ = std::make_shared<EtcdRecords>(range().key, options_.rank);
+  records_->set_limit(options_.max);
+  report_.name = "etcd";
+  problem_ = "etcd has not been read yet";
+  refresh_report();
+}
+
+EtcdRange EtcdSource::range() const {
+  EtcdRange range;
+  range.key = fmt::format("{}host/{}/fip/", options_.prefix, escaped(options_.host));
+  range.end = end_of_prefix(range.key);
+  return range;
+}
+
+void EtcdSource::load() {
+  if (options_.snapshot.empty()) return;
+  auto opened = SnapshotStore::open(options_.snapshot);
+  Result<EtcdSnapshot> snapshot = EtcdSnapshot();
+  if (opened) {
+    store_ = std::move(*opened);
+    snapshot = store_->load();
+  }
+  if (!opened || !snapshot) {
+    store_problem_ = opened ? snapshot.error().message() : opened.error().message();
+    return refresh_report();
+  }
+  header_ = snapshot->header;
+  ClaimChanges changes = records_->load(std::move(snapshot->pairs), false, options_.hold);
+  sink_.begin_batch();
+  for (Claim& claim : changes.puts) sink_.put(std::move(claim));
+  sink_.end_batch();
+  refresh_report();
+}
+
+void EtcdSource::configure(const HoldRule& hold, std::size_t max) {
+  options_.hold = hold;
+  options_.max = max;
+}
+
+asio::awaitable<void> EtcdSource::run() {
+  asio::steady_timer timer(executor_);
+  for (;;) {
+    const Outcome over = co_await follow();
+    note(over);
+    timer.expires_after(pause());
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
+
+// A failure is told once, and so is its end.
+void EtcdSource::note(const Outcome& outcome) {
+  if (!outcome) ++failures_;
+  const std::string problem = outcome ? std::string() : outcome.error().message();
+  if (problem != problem_) {
+    events_.publish("source", std::nullopt, problem.empty() ? "etcd: answers" : "etcd: " + problem);
+  }
+  problem_ = problem;
+  refresh_report();
+}
+
+std::chrono::milliseconds EtcdSource::pause() {
+  if (failures_ == 0) return std::chrono::milliseconds(0);
+  const auto longest =
+      std::min(options_.retry_max, options_.retry_min * (1 << std::min(failures_, 10U)));
+  // All hosts lose etcd at the same moment, and must not come back so.
+  std::uniform_int_distribution<std::int64_t> share(longest.count() / 2, longest.count());
+  return std::chrono::milliseconds(share(random_));
+}
+
+// Reads, then watches. Success: something calls for reading anew.
+asio::awaitable<Outcome> EtcdSource::follow() {
+  using asio::experimental::awaitable_operators::operator&&;
+  Result<Reading> reading = co_await read();
+  if (!reading) co_return fail(std::move(reading).error());
+  co_await take(std::move(*reading));
+  EtcdRange from = range();
+  from.revision = header_.revision + 1;
+  auto watch = co_await client_->watch(from);
+  if (!watch) co_return fail(std::move(watch).error());
+  failures_ = 0;
+  note(success());
+  // Neither is cancelled in the middle of what it does: each ends the other by its own means.
+  Round round(executor_, **watch);
+  auto [pumped, probed] = co_await (pump(round) && probe(round));
+  co_return round.probe_ended ? std::move(probed) : std::move(pumped);
+}
+
+// All pages at the revision of the first.
+asio::awaitable<Result<EtcdSource::Reading>> EtcdSource::read() {
+  Reading reading;
+  EtcdRange ready;
+  ready.key = options_.prefix + "ready";
+  EtcdRange page = range();
+  page.limit = kPage;
+  for (;;) {
+    Result<EtcdRangeReply> reply = co_await client_->range(page);
+    if (!reply) co_return fail(std::move(reply).error());
+    if (page.revision == 0) reading.header = reply->header;
+    std::move(reply->pairs.begin(), reply->pairs.end(), std::back_inserter(reading.pairs));
+    if (!reply->more || reply->pairs.empty()) break;
+    page.revision = reading.header.revision;
+    page.key = reading.pairs.back().key + '\0';
+  }
+  ready.revision = reading.header.revision;
+  Result<EtcdRangeReply> word = co_await client_->range(ready);
+  if (!word) co_return fail(std::move(word).error());
+  if (!word->pairs.empty()) reading.ready = word->pairs.front().revision;
+  co_return reading;
+}
+
+asio::awaitable<void> EtcdSource::begin_work() {
+  while (working_) co_await idle_.wait();
+  working_ = true;
+}
+
+void EtcdSource::end_work() {
+  working_ = false;
+  idle_.notify_all();
+  refresh_report();
+}
+
+asio::awaitable<void> EtcdSource::take(Reading reading) {
+  const bool known = header_.revision != 0;
+  if (known &&
+      (reading.header.cluster != header_.cluster || reading.header.revision < header_.revision)) {
+    distrust_ = reading.header.revision;
+    events_.publish("source", std::nullopt,
+                    "etcd: it was wiped or restored; nothing is removed until its controller says "
+                    "that it is complete");
+  }
+  if (distrust_ && reading.ready > *distrust_) distrust_.reset();
+  const bool trusted = reading.ready != 0 && !distrust_;
+  co_await begin_work();
+  auto job = [records = records_, pairs = std::move(reading.pairs), trusted, hold = options_.hold,
+              most = options_.max]() mutable {
+    records->set_limit(most);
+    return records->load(std::move(pairs), trusted, hold);
+  };
+  ClaimChanges changes = co_await parsing_.run(std::move(job));
+  const std::size_t held = records_->held();
+  co_await deliver(std::move(changes), sink_, executor_, kNeverStopped);
+  header_ = reading.header;
+  ready_read_ = reading.ready;
+  unsaved_ = Unsaved();
+  unsaved_.whole = true;
+  end_work();
+  to_save_.notify_all();
+  if (trusted && held > 0) {
+    events_.publish("held", std::nullopt,
+                    fmt::format("etcd: {} floating IPs are missing: they stay until 'fipctl "
+                                "accept', or until their keys are back",
+                                held));
+  }
+  if (trusted && !complete_) sink_.set_complete(options_.rank);
+  complete_ = complete_ || trusted;
+  refresh_report();
+}
+
+asio::awaitable<Outcome> EtcdSource::pump(Round& round) {
+  Outcome outcome = co_await take_all(round.watch);
+  round.pump_ended = true;
+  round.ended.notify_all();
+  co_return outcome;
+}
+
+asio::awaitable<Outcome> EtcdSource::take_all(EtcdClient::Watch& watch) {
+  for (;;) {
+    Result<EtcdWatchReply> reply = co_await watch.next(kSilence);
+    if (!reply) co_return fail(std::move(reply).error());
+    if (reply->canceled && reply->compacted != 0) co_return success();
+    if (reply->canceled) {
+      co_return fail(ErrorCode::kUnavailable, "the watch was ended: {}", reply->reason);
+    }
+    co_await take(std::move(*reply));
+  }
+}
+
+// In the order of the events: a message may hold several revisions of one key.
+asio::awaitable<void> EtcdSource::take(EtcdWatchReply reply) {
+  if (reply.events.empty()) co_return;
+  co_await begin_work();
+  sink_.begin_batch();
+  std::size_t done = 0;
+  for (EtcdEvent& event : reply.events) {
+    ClaimChanges changes = records_->apply(event);
+    for (Claim& claim : changes.puts) sink_.put(std::move(claim));
+    for (const auto& removal : changes.removals) sink_.remove(removal.floating, removal.origin);
+    if (!unsaved_.whole) unsaved_.events.push_back(std::move(event));
+    if (++done % kSlice == 0) co_await asio::post(executor_, asio::use_awaitable);
+  }
+  sink_.end_batch();
+  header_.revision = reply.header.revision;
+  end_work();
+  to_save_.notify_all();
+}
+
+asio::awaitable<Outcome> EtcdSource::probe(Round& round) {
+  const std::string endpoint = client_->endpoint();
+  Outcome outcome;
+  bool well = true;
+  while (well) {
+    co_await round.ended.wait(Signal::Clock::now() + options_.probe);
+    if (round.pump_ended) co_return success();
+    outcome = co_await look(well);
+    // Another one answered: the watch may hang on one that is dead.
+    if (client_->endpoint() != endpoint) well = false;
+  }
+  round.probe_ended = !round.pump_ended;
+  round.watch.close();
+  co_return outcome;
+}
+
+// Whether the watch may go on.
+asio::awaitable<Outcome> EtcdSource::look(bool& well) {
+  EtcdRange ready;
+  ready.key = options_.prefix + "ready";
+  const std::int64_t known = header_.revision;
+  Result<EtcdRangeReply> reply = co_await client_->range(ready);
+  well = reply && reply->header.cluster == header_.cluster && reply->header.revision >= known;
+  if (!reply) co_return fail(std::move(reply).error());
+  const std::int64_t word = reply->pairs.empty() ? 0 : reply->pairs.front().revision;
+  if ((distrust_ || !complete_) && word > ready_read_) well = false;
+  co_return success();
+}
+
+asio::awaitable<void> EtcdSource::run_saves() {
+  asio::steady_timer timer(executor_);
+  for (;;) {
+    if (!store_ || (!unsaved_.whole && unsaved_.events.empty())) {
+      co_await to_save_.wait();
+      continue;
+    }
+    co_await begin_work();
+    const Unsaved now = std::exchange(unsaved_, {});
+    EtcdSnapshot snapshot;
+    snapshot.header = header_;
+    if (now.whole) snapshot.pairs = records_->pairs();
+    end_work();
+    auto job = [&store = *store_, now, snapshot = std::move(snapshot)] {
+      return now.whole ? store.replace(snapshot) : store.apply(snapshot.header, now.events);
+    };
+    const Outcome saved = co_await disk_.run(std::move(job));
+    store_problem_ = saved ? std::string() : saved.error().message();
+    // What was not written is written with the whole, later.
+    if (!saved) unsaved_.whole = true;
+    refresh_report();
+    timer.expires_after(saved ? kBetweenSaves : 20 * kBetweenSaves);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
+
+asio::awaitable<std::size_t> EtcdSource::accept() {
+  co_await begin_work();
+  ClaimChanges changes = records_->accept();
+  const std::size_t count = changes.removals.size();
+  co_await deliver(std::move(changes), sink_, executor_, kNeverStopped);
+  unsaved_.whole = true;
+  end_work();
+  to_save_.notify_all();
+  co_return count;
+}
+
+void EtcdSource::refresh_report() {
+  if (working_) return;
+  report_.complete = complete_;
+  report_.claims = records_->size();
+  report_.held = records_->held();
+  report_.problems = records_->problems();
+  if (!store_problem_.empty()) report_.problems.insert(report_.problems.begin(), store_problem_);
+  if (!problem_.empty()) report_.problems.insert(report_.problems.begin(), problem_);
+}
+
+}  // namespace fipd

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include "daemon/base/background.h"
+#include "daemon/base/signal.h"
+#include "daemon/observe/events.h"
+#include "daemon/observe/report.h"
+#include "daemon/sources/claim_sink.h"
+#include "daemon/sources/etcd/etcd_client.h"
+#include "daemon/sources/etcd/etcd_records.h"
+#include "daemon/sources/etcd/snapshot_store.h"
+
+namespace fipd {
+
+struct EtcdSourceOptions {
+  EtcdOptions client;
+  std::string prefix = "/fipd/v1/";
+  std::string host;                // as Neutron has it
+  std::filesystem::path snapshot;  // where the last one is kept; empty: nowhere
+  unsigned rank = 2;
+  HoldRule hold;
+  std::size_t max = 250000;
+  // Whether etcd lives, is the same cluster and has not gone back in time: a watch alone would not
+  // tell.
+  std::chrono::milliseconds probe{5000};
+  std::chrono::milliseconds retry_min{200};  // doubling, with jitter
+  std::chrono::milliseconds retry_max{10000};
+};
+
+// The source "etcd": what the controller wrote for this host (docs/etcd.md). Reads all of it at one
+// revision, then watches from there; begins anew after whatever goes wrong. Losing etcd removes
+// nothing; nor does an etcd that was wiped or restored, until its controller says that it is
+// complete. On the event loop's thread; parses on `parsing`, writes the snapshot on `disk`.
+class EtcdSource {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<EtcdSource>> make(
+      boost::asio::any_io_executor executor, Background& parsing, Background& disk,
+      EtcdSourceOptions options, ClaimSink& sink, EventHub& events);
+
+  // Hands on what etcd said last time. Before run(). What stands in the way is in report().
+  void load();
+  boost::asio::awaitable<void> run();
+  // Keeps the snapshot on disk up to date.
+  boost::asio::awaitable<void> run_saves();
+
+  [[nodiscard]] const SourceReport& report() const { return report_; }
+  // Carries out the held removals. How many.
+  boost::asio::awaitable<std::size_t> accept();
+  void configure(const HoldRule& hold, std::size_t max);
+
+ private:
+  struct Reading {
+    EtcdHeader header;
+    std::vector<EtcdPair> pairs;
+    std::int64_t ready = 0;  // the revision of the controller's word; 0: none
+  };
+  // One watch and the probes beside it.
+  struct Round {
+    Round(const boost::asio::any_io_executor& executor, EtcdClient::Watch& of)
+        : watch(of), ended(executor) {}
+    EtcdClient::Watch& watch;
+    Signal ended;
+    bool pump_ended = false;
+    bool probe_ended = false;
+  };
+  // What is to be saved: the whole, or what came since.
+  struct Unsaved {
+    bool whole = false;
+    std::vector<EtcdEvent> events;
+  };
+
+  EtcdSource(boost::asio::any_io_executor executor, Background& parsing, Background& disk,
+             EtcdSourceOptions options, std::unique_ptr<EtcdClient> client, ClaimSink& sink,
+             EventHub& events);
+
+  boost::asio::awaitable<Outcome> follow();
+  boost::asio::awaitable<Result<Reading>> read();
+  boost::asio::awaitable<void> take(Reading reading);
+  boost::asio::awaitable<Outcome> pump(Round& round);
+  boost::asio::awaitable<Outcome> take_all(EtcdClient::Watch& watch);
+  boost::asio::awaitable<void> take(EtcdWatchReply reply);
+  boost::asio::awaitable<Outcome> probe(Round& round);
+  boost::asio::awaitable<Outcome> look(bool& well);
+  boost::asio::awaitable<void> begin_work();
+  void end_work();
+  void note(const Outcome& outcome);
+  void refresh_report();
+  [[nodiscard]] EtcdRange range() const;
+  [[nodiscard]] std::chrono::milliseconds pause();
+
+  boost::asio::any_io_executor executor_;
+  Background& parsing_;
+  Background& disk_;
+  EtcdSourceOptions options_;
+  std::unique_ptr<EtcdClient> client_;
+  ClaimSink& sink_;
+  EventHub& events_;
+
+  std::shared_ptr<EtcdRecords> records_;
+  bool working_ = false;  // somebody is at the records, perhaps on another thread
+  Signal idle_;
+  std::unique_ptr<SnapshotStore> store_;
+  Unsaved unsaved_;
+  Signal to_save_;
+
+  EtcdHeader header_;  // up to here we know it
+  std::int64_t ready_read_ = 0;
+  // etcd was wiped or restored: nothing is removed before the controller's word of a later
+  // revision.
+  std::optional<std::int64_t> distrust_;
+  bool complete_ = false;
+  SourceReport report_;
+  std::string problem_;
+  std::string store_problem_;
+  unsigned failures_ = 0;
+  std::minstd_rand random_;
+};
+
+}  // namespace fipd

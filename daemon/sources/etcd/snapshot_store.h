@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "daemon/base/result.h"
+#include "daemon/sources/etcd/etcd_message.h"
+
+struct sqlite3;  // SQLite
+
+namespace fipd {
+
+// What etcd last said of this host.
+struct EtcdSnapshot {
+  EtcdHeader header;
+  std::vector<EtcdPair> pairs;
+};
+
+// The last complete snapshot of etcd on disk (SQLite), for a start without etcd. A copy of what
+// etcd has: a damaged file is made anew, and a lost last second is fetched again, so it is synced
+// only where SQLite's log is folded. One caller at a time, from any thread.
+class SnapshotStore {
+ public:
+  // Failures name the file (kUnavailable).
+  [[nodiscard]] static Result<std::unique_ptr<SnapshotStore>> open(
+      const std::filesystem::path& path);
+  ~SnapshotStore();
+  SnapshotStore(const SnapshotStore&) = delete;
+  SnapshotStore& operator=(const SnapshotStore&) = delete;
+
+  // Header zero and no pairs where nothing was ever saved.
+  [[nodiscard]] Result<EtcdSnapshot> load();
+  // In the place of all that was there.
+  [[nodiscard]] Outcome replace(const EtcdSnapshot& snapshot);
+  [[nodiscard]] Outcome apply(const EtcdHeader& header, std::span<const EtcdEvent> events);
+
+ private:
+  class Statement;
+
+  SnapshotStore(std::filesystem::path path, sqlite3* db) : path_(std::move(path)), db_(db) {}
+  [[nodiscard]] static Result<std::unique_ptr<SnapshotStore>> open_once(
+      const std::filesystem::path& path);
+  [[nodiscard]] Outcome run(const char* sql);
+  [[nodiscard]] Outcome transaction(const EtcdHeader& header, bool whole,
+                                    std::span<const EtcdEvent> events);
+  [[nodiscard]] tl::unexpected<Error> failure(const char* doing) const;
+
+  std::filesystem::path path_;
+  sqlite3* db_;
+};
+
+}  // namespace fipd
