@@ -38,6 +38,7 @@ StatusReport Daemon::status() {
     report.counts[static_cast<std::size_t>(State::kAnnounced)] += announced;
   }
   report.sources = {api_->report(), files_->report()};
+  if (etcd_) report.sources.push_back(etcd_->report());
   report.bird.enabled = bird_ != nullptr;
   if (bird_watch_) report.bird = to_report(bird_watch_->snapshot());
   report.counters = reconciler_->counters();

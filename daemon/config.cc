@@ -64,6 +64,7 @@ class Reader {
               place("store.path", "control.socket"), config.store.path.string());
     }
     check_nat();
+    check_etcd();
   }
 
   Config config;
@@ -89,6 +90,17 @@ class Reader {
     burst_needs("out_burst", limits.out_burst, "out_bits", limits.out_bits);
     burst_needs("new_connections_burst", limits.new_connections_burst, "new_connections",
                 limits.new_connections);
+  }
+
+  void check_etcd() {
+    const Config::Etcd& etcd = config.etcd;
+    if (etcd.certificate.empty() != etcd.key.empty()) {
+      problem("{}: etcd.certificate and etcd.key go together: write both, or neither",
+              place("etcd.certificate", "etcd.key"));
+    }
+    if (etcd.user.empty() && !etcd.password.empty()) {
+      problem("{}: etcd.password is of no user: write etcd.user, too", place("etcd.password"));
+    }
   }
 
   void problem(std::string text) { problems.push_back(std::move(text)); }

@@ -9,6 +9,7 @@
 
 #include "daemon/base/address.h"
 #include "daemon/base/result.h"
+#include "daemon/sources/etcd/etcd_endpoint.h"
 #include "nat/nat_table.h"
 
 namespace fipd {
@@ -76,7 +77,7 @@ struct Config {
     std::vector<Prefix> allowed;  // empty: any address is admitted
   } pools;
   struct Sources {
-    std::vector<std::string> order = {"api", "files"};  // the first wins a conflict
+    std::vector<std::string> order = {"api", "files", "etcd"};  // the first wins a conflict
     // A snapshot that would remove more than this share, and more than `hold_above` entries, is
     // held until `fipctl accept`.
     double hold_share = 0.5;
@@ -85,6 +86,17 @@ struct Config {
   struct Files {
     std::filesystem::path directory = "/etc/fipd/floating-ips.d";
   } files;
+  struct Etcd {
+    std::vector<EtcdEndpoint> endpoints;  // none: no source "etcd"
+    std::string prefix = "/fipd/v1/";
+    std::filesystem::path ca;  // PEM; empty: the system's
+    std::filesystem::path certificate;
+    std::filesystem::path key;
+    std::string user;  // empty: no login
+    std::string password;
+    std::chrono::milliseconds timeout{5000};
+    std::chrono::milliseconds probe{5000};
+  } etcd;
   struct Metrics {
     std::string listen;  // "127.0.0.1:9472"; empty: off
     // Traffic has a series for each floating IP while at most so many are counted.

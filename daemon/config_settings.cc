@@ -22,32 +22,6 @@ Result<std::string> log_level(const toml::node& node) {
   return values::word_of(node, kLevels);
 }
 
-// Each source has its place: one left out would have no rank.
-Result<std::vector<std::string>> source_order(const toml::node& node) {
-  static constexpr std::string_view kSources[] = {"api", "files"};
-  const toml::array* array = node.as_array();
-  if (array == nullptr || array->size() != std::size(kSources)) {
-    return fail(ErrorCode::kBadInput,
-                "write every source once, the one that wins a conflict first: "
-                "[\"api\", \"files\"]");
-  }
-  std::vector<std::string> order;
-  for (const toml::node& entry : *array) {
-    const auto* name = entry.as_string();
-    if (name != nullptr && (name->get() == "etcd" || name->get() == "calico")) {
-      return fail(ErrorCode::kBadInput, "this version has no source '{}' yet: leave it out",
-                  name->get());
-    }
-    Result<std::string> source = values::word_of(entry, kSources);
-    if (!source) return fail(std::move(source).error());
-    if (!order.empty() && order.front() == *source) {
-      return fail(ErrorCode::kBadInput, "'{}' is there twice", *source);
-    }
-    order.push_back(*std::move(source));
-  }
-  return order;
-}
-
 std::vector<Setting> make_settings() {
   using C = Config;
   constexpr milliseconds kMinute(60000);
@@ -74,7 +48,6 @@ std::vector<Setting> make_settings() {
       setting<&C::bird, &C::Bird::interval>("bird", "interval", kLive,
                                             duration_in(milliseconds(100), 10 * kMinute)),
       setting<&C::pools, &C::Pools::allowed>("pools", "allowed", kLive, values::pools),
-      setting<&C::sources, &C::Sources::order>("sources", "order", kRestart, source_order),
       setting<&C::sources, &C::Sources::hold_share>("sources", "hold_share", kLive, values::share),
       setting<&C::sources, &C::Sources::hold_above>("sources", "hold_above", kLive,
                                                     integer_in(0, 1000000)),
@@ -100,15 +73,16 @@ std::vector<Setting> make_settings() {
 std::span<const Setting> settings() {
   static const std::vector<Setting> kSettings = [] {
     std::vector<Setting> all = make_settings();
-    std::vector<Setting> nat = nat_settings();
-    std::move(nat.begin(), nat.end(), std::back_inserter(all));
+    for (std::vector<Setting>& more :
+         std::vector<std::vector<Setting>>{nat_settings(), source_settings()}) {
+      std::move(more.begin(), more.end(), std::back_inserter(all));
+    }
     return all;
   }();
   return kSettings;
 }
 
 std::string_view section_of_the_future(std::string_view section) {
-  if (section == "etcd") return "this version has no source 'etcd' yet";
   if (section == "calico") return "this version has no source 'calico' yet";
   return "";
 }

@@ -24,6 +24,8 @@ struct Setting {
 [[nodiscard]] std::span<const Setting> settings();
 // Those of [nat], [metadata] and [floating_ip_limits].
 [[nodiscard]] std::vector<Setting> nat_settings();
+// Those of [etcd], and the order of the sources.
+[[nodiscard]] std::vector<Setting> source_settings();
 
 // The sections that a later version will have, and what for: a setting must never silently do
 // nothing. Empty where `section` is none of them.

@@ -109,7 +109,16 @@ Outcome Daemon::open_sources() {
   for (const std::string& problem : api_->report().problems) spdlog::error("api: {}", problem);
   files_ = std::make_unique<FilesSource>(context_.get_executor(), parsing_, files_of(config_),
                                          *reconciler_, events_);
-  return {};
+  return config_.etcd.endpoints.empty() ? success() : open_etcd();
+}
+
+Outcome Daemon::open_etcd() {
+  auto made = EtcdSource::make(context_.get_executor(), parsing_, disk_, etcd_of(config_),
+                               *reconciler_, events_);
+  if (!made) return fail(std::move(made).error());
+  etcd_ = std::move(*made);
+  etcd_->load();
+  return success();
 }
 
 void Daemon::open_bird() {
@@ -138,6 +147,10 @@ void Daemon::spawn_tasks() {
   tasks_.spawn("reconciler", reconciler_->run());
   tasks_.spawn("connection flush", reconciler_->run_flushes());
   tasks_.spawn("api", api_->run());
+  if (etcd_) {
+    tasks_.spawn("etcd", etcd_->run());
+    tasks_.spawn("etcd's snapshot", etcd_->run_saves());
+  }
   if (announcements_) {
     tasks_.spawn("announcements", announcements_->run_refreshes());
     tasks_.spawn("withdrawals", announcements_->run_withdrawals());
@@ -207,7 +220,7 @@ ReconcileRules Daemon::rules_of(const Config& config) const {
   rules.ruleset.snat = config.nat.snat;
   rules.ruleset.internal = config.nat.internal;
   rules.linger = config.nat.linger;
-  rules.sources = static_cast<unsigned>(at_start_.sources.order.size());
+  rules.sources = at_start_.etcd.endpoints.empty() ? 2 : 3;  // api, files, etcd
   return rules;
 }
 
@@ -228,6 +241,27 @@ FilesOptions Daemon::files_of(const Config& config) const {
   return options;
 }
 
+EtcdSourceOptions Daemon::etcd_of(const Config& config) const {
+  EtcdSourceOptions options;
+  options.client.endpoints = at_start_.etcd.endpoints;
+  options.client.ca = at_start_.etcd.ca;
+  options.client.certificate = at_start_.etcd.certificate;
+  options.client.key = at_start_.etcd.key;
+  options.client.user = at_start_.etcd.user;
+  options.client.password = at_start_.etcd.password;
+  options.client.timeout = at_start_.etcd.timeout;
+  options.prefix = at_start_.etcd.prefix;
+  options.host = at_start_.host.name;
+  // Beside the store, which has its own lock.
+  options.snapshot = at_start_.store.path;
+  options.snapshot += "-etcd";
+  options.rank = rank_of(at_start_, "etcd");
+  options.hold = {config.sources.hold_share, config.sources.hold_above};
+  options.max = config.limits.floating_ips;
+  options.probe = at_start_.etcd.probe;
+  return options;
+}
+
 boost::asio::awaitable<Result<std::vector<std::string>>> Daemon::reload() {
   notify_service("RELOADING=1");
   auto next = load_config(config_file_);
@@ -243,6 +277,7 @@ boost::asio::awaitable<Result<std::vector<std::string>>> Daemon::reload() {
   reconciler_->configure(rules_of(config_));
   api_->configure(api_of(config_));
   files_->apply(files_of(config_));
+  if (etcd_) etcd_->configure(etcd_of(config_).hold, config_.limits.floating_ips);
   if (bird_watch_) bird_watch_->set_interval(config_.bird.interval);
   spdlog::info("configuration taken over{}{}", later.empty() ? "" : "; a restart is needed for ",
                fmt::join(later, ", "));
@@ -251,11 +286,19 @@ boost::asio::awaitable<Result<std::vector<std::string>>> Daemon::reload() {
 }
 
 boost::asio::awaitable<Result<std::size_t>> Daemon::accept(std::string source) {
-  if (!source.empty() && source != "files") {
-    co_return fail(ErrorCode::kNotFound, "source '{}' holds nothing: only 'files' can", source);
+  const bool known = source.empty() || source == "files" || (source == "etcd" && etcd_);
+  if (!known) {
+    co_return fail(ErrorCode::kNotFound, "source '{}' holds nothing: only 'files' and 'etcd' can",
+                   source);
   }
-  Result<std::size_t> accepted = co_await files_->accept();
-  co_return accepted;
+  std::size_t count = 0;
+  if (source != "etcd") {
+    Result<std::size_t> accepted = co_await files_->accept();
+    if (!accepted) co_return accepted;
+    count += *accepted;
+  }
+  if (source != "files" && etcd_) count += co_await etcd_->accept();
+  co_return count;
 }
 
 }  // namespace fipd

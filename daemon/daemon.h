@@ -21,6 +21,7 @@
 #include "daemon/control/service.h"
 #include "daemon/reconcile/reconciler.h"
 #include "daemon/sources/api.h"
+#include "daemon/sources/etcd/etcd_source.h"
 #include "daemon/sources/files.h"
 #include "daemon/state/store_keeper.h"
 #include "nat/kernel_connections.h"
@@ -66,6 +67,8 @@ class Daemon final : public Service {
   [[nodiscard]] ReconcileRules rules_of(const Config& config) const;
   [[nodiscard]] ApiOptions api_of(const Config& config) const;
   [[nodiscard]] FilesOptions files_of(const Config& config) const;
+  [[nodiscard]] EtcdSourceOptions etcd_of(const Config& config) const;
+  [[nodiscard]] Outcome open_etcd();
   [[nodiscard]] std::vector<std::string> established() const;
   // Nothing: not yet. kKernel and the like: it never will.
   boost::asio::awaitable<std::optional<Outcome>> reached(IpAddress floating, WaitFor what);
@@ -94,6 +97,7 @@ class Daemon final : public Service {
   std::unique_ptr<nat::NatMonitor> nat_monitor_;
   std::unique_ptr<ApiSource> api_;
   std::unique_ptr<FilesSource> files_;
+  std::unique_ptr<EtcdSource> etcd_;  // null where none is configured
   std::unique_ptr<bgp::BirdClient> bird_;
   std::unique_ptr<Announcements> announcements_;
   std::unique_ptr<bgp::BirdWatch> bird_watch_;

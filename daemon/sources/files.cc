@@ -7,7 +7,6 @@
 #include <vector>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/post.hpp>
 
 #include "daemon/base/signal.h"
 #include "daemon/sources/binding_file.h"
@@ -21,7 +20,6 @@ namespace {
 using boost::asio::awaitable;
 using Clock = FileNotes::Clock;
 
-constexpr std::size_t kSlice = 1000;  // puts between two turns of the event loop
 constexpr std::size_t kMaxProblems = 20;
 
 struct FoundFile {

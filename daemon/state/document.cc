@@ -52,7 +52,8 @@ Word word_of(const json::value& value) {
   if (const json::object* object = value.if_object()) {
     word.table.emplace().reserve(object->size());
     for (const auto& each : *object) {
-      word.table->push_back({each.key(), scalar_of(each.value())});
+      word.table->push_back(scalar_of(each.value()));
+      word.table->back().key = each.key();
     }
   }
   return word;
@@ -74,7 +75,10 @@ Word word_of(const toml::node& node) {
   }
   if (const toml::table* table = node.as_table()) {
     word.table.emplace().reserve(table->size());
-    for (const auto& [key, value] : *table) word.table->push_back({key.str(), scalar_of(value)});
+    for (const auto& [key, value] : *table) {
+      word.table->push_back(scalar_of(value));
+      word.table->back().key = key.str();
+    }
   }
   return word;
 }

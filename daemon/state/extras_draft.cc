@@ -68,8 +68,8 @@ Outcome set_forwards(const Word& word, std::vector<Forward>& out) {
 Outcome set_limits(const Word& word, std::optional<Limits>& out) {
   if (!word.table) return wrong_kind(word, "the limits with their names, like in_bits");
   Limits limits;
-  for (const NamedWord& each : *word.table) {
-    if (Outcome set = set_limit(each.key, each.word, limits); !set) {
+  for (const Word& each : *word.table) {
+    if (Outcome set = set_limit(each.key, each, limits); !set) {
       return fail(std::move(set).error().within(printable(each.key)));
     }
   }

@@ -9,8 +9,6 @@
 
 namespace fipd {
 
-struct NamedWord;
-
 // What a reader of JSON or TOML found behind a key, whatever the format. Texts point into its
 // document. What lies in a list or table is read one level deep; deeper ones have a kind only.
 struct Word {
@@ -19,12 +17,8 @@ struct Word {
   std::optional<bool> flag{};
   std::optional<std::int64_t> number{};
   std::optional<std::vector<Word>> list{};
-  std::optional<std::vector<NamedWord>> table{};
-};
-
-struct NamedWord {
-  std::string_view key;
-  Word word;
+  std::optional<std::vector<Word>> table{};
+  std::string_view key{};  // in a table: its name
 };
 
 inline tl::unexpected<Error> wrong_kind(const Word& word, std::string_view wanted) {

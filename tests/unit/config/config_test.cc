@@ -110,7 +110,7 @@ connections = 1000
   EXPECT_EQ(config.nat.linger, std::chrono::minutes(1));
   EXPECT_EQ(config.bird.timeout, std::chrono::milliseconds(500));
   EXPECT_EQ(config.bird.interval, std::chrono::seconds(3));
-  EXPECT_THAT(config.sources.order, ElementsAre("files", "api"));
+  EXPECT_THAT(config.sources.order, ElementsAre("files", "api", "etcd"));
   EXPECT_EQ(config.sources.hold_share, 1.0);
   EXPECT_EQ(config.metrics.listen, "[::1]:9472");
   ASSERT_EQ(config.metadata.listen.size(), 2U);
@@ -155,10 +155,14 @@ TEST(Configuration, RefusesWhatCannotBe) {
       {"[nat]\nlinger = \"9223372036854775807m\"", "out of range"},
       {"[nat]\nlinger = \"-1s\"", "is not a time"},
       {"[pools]\nallowed = [\"224.1.0.0/16\"]", "no address can be a floating IP"},
-      {"[sources]\norder = [\"api\"]", "write every source once"},
+      {"[sources]\norder = []", "write the sources"},
       {"[sources]\norder = [\"api\", \"api\"]", "'api' is there twice"},
       {"[sources]\norder = [\"api\", \"file\"]", "did you mean 'files'?"},
-      {"[sources]\norder = [\"api\", \"etcd\"]", "no source 'etcd' yet"},
+      {"[sources]\norder = [\"api\", \"calico\"]", "no source 'calico' yet"},
+      {"[etcd]\nendpoints = [\"etcd1:2379\"]", "write \"https://etcd1:2379\""},
+      {"[etcd]\nprefix = \"fipd\"", "does not begin and end with '/'"},
+      {"[etcd]\ncertificate = \"/etc/a.pem\"", "go together"},
+      {"[etcd]\npassword = \"secret\"", "is of no user"},
       {"[sources]\nhold_share = 1.5", "write 0.0 to 1.0"},
       {"[sources]\nhold_share = nan", "write 0.0 to 1.0"},
       {"[control]\nsocket = \"fipd.sock\"", "begin it with /"},
@@ -170,7 +174,6 @@ TEST(Configuration, RefusesWhatCannotBe) {
       {"[host]\nname = \"a/b\"", "not a host's name"},
       {"[log]\nlevel = \"warn\"", "\"warning\" or \"error\""},
       {"[limits]\nclients = 0", "write 1 to 1024"},
-      {"[etcd]\nendpoints = []", "no source 'etcd' yet: remove the section"},
       {"[calico]", "no source 'calico' yet"},
       {"[metadata]\nlisten = \"127.0.0.1:8775\"", "an array of strings, like [\"127.0.0.1:8775\""},
       {"[metadata]\nlisten = [\"127.0.0.1\"]", "is not an address with a port"},

@@ -1,0 +1,2 @@
+fipd_fuzz_target(etcd_stream LINK fipd_etcd)
+fipd_fuzz_target(etcd_records LINK fipd_etcd)

@@ -1,0 +1,247 @@
+"""The source "etcd" with a real etcd in the compute host's namespace: what is written is served, and
+whatever etcd does, nothing is lost."""
+import base64
+import json
+import time
+
+import pytest
+
+import kernel
+from etcd_server import Etcd
+from topology import Topology
+from waiting import wait_for
+
+HOST = "/fipd/v1/host/compute1/fip/"
+READY = "/fipd/v1/ready"
+SAVED = 2  # seconds; fipd writes its snapshot every half second
+
+
+def binding(number, **more):
+    return {"floating": f"172.16.1.{number}", "fixed": "10.65.0.13", "id": f"id{number}", **more}
+
+
+class Cloud:
+    """A compute host whose fipd reads an etcd beside it."""
+
+    def __init__(self, members=1):
+        self.topology = Topology(with_fipd=False)
+        self.lab = self.topology.lab
+        self.host = self.topology.host.namespace
+        self.etcd = Etcd(self.lab, members, namespace=self.host)
+        self.fipd = self.topology.fipd
+        self.fipd.settings["etcd"] = {"endpoints": self.etcd.endpoints, "timeout": "1s",
+                                      "probe": "300ms"}
+        self.fipd.write_config()
+
+    def start(self, ready=True):
+        if ready:
+            self.etcd.put(READY, {"by": "the test"})
+        self.fipd.start()
+        return self
+
+    def put(self, number, **more):
+        return self.etcd.put(f"{HOST}id{number}", binding(number, **more))
+
+    def served(self):
+        return set(kernel.translations(self.host))
+
+    def wait_served(self, *numbers, timeout=15):
+        wanted = {f"172.16.1.{number}" for number in numbers}
+        wait_for(lambda: self.served() == wanted, timeout,
+                 lambda: f"{sorted(wanted)} served, not {sorted(self.served())}")
+
+    def source(self):
+        sources = self.fipd.ctl("status", "--json").json["sources"]
+        return next(each for each in sources if each["name"] == "etcd")
+
+    def wait_source(self, what, test, timeout=15):
+        wait_for(lambda: test(self.source()), timeout, lambda: f"{what}: {self.source()}")
+
+    def wait_well(self):
+        self.wait_source("etcd is read", lambda each: each["complete"] and not each["problems"])
+
+    def report(self):
+        return self.topology.report()
+
+    def close(self):
+        self.topology.close()
+
+
+@pytest.fixture
+def cloud():
+    made = Cloud()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared_cloud():
+    made = Cloud().start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def running(shared_cloud):
+    yield shared_cloud
+    shared_cloud.etcd.delete(HOST, prefix=True)
+    shared_cloud.wait_served()
+
+
+def test_a_key_becomes_a_route_and_a_translation_and_goes_with_it(running):
+    running.put(3)
+    running.topology.wait_routed("172.16.1.3", 15)
+    row = running.fipd.shown("172.16.1.3")
+    assert (row["source"], row["id"]) == ("etcd:id3", "id3")
+    running.etcd.delete(f"{HOST}id3")
+    running.topology.wait_unrouted("172.16.1.3", 15)
+    running.wait_served()
+
+
+def test_other_hosts_keys_are_not_ours(running):
+    running.etcd.put("/fipd/v1/host/compute10/fip/a", binding(9))
+    running.put(3)
+    running.wait_served(3)
+
+
+def test_one_transaction_of_etcd_is_one_of_nftables(running):
+    running.put(3)
+    running.wait_served(3)
+    record = kernel.Recorder(running.lab, running.host, "nft")
+    steps = [{"request_put": {"key": _b64(f"{HOST}id{n}"), "value": _b64(json.dumps(binding(n)))}}
+             for n in range(10, 40)]
+    running.etcd.ask("/kv/txn", {"success": steps})
+    running.wait_served(3, *range(10, 40))
+    record.stop()
+    generations = [line for line in record._process.text().splitlines()
+                   if line.startswith("# new generation") and "(nft)" not in line]
+    assert len(generations) == 1, generations
+
+
+def test_a_bad_value_is_named_and_holds_up_no_other(running):
+    running.put(3)
+    running.wait_served(3)
+    running.etcd.put(f"{HOST}id3", "{")
+    running.put(4)
+    running.wait_served(3, 4)
+    running.wait_source("the bad one is named", lambda each: "id3" in str(each["problems"]))
+    running.put(3)
+    running.wait_well()
+
+
+def test_a_value_that_is_written_again_writes_nothing_to_the_kernel(running):
+    running.put(3)
+    running.topology.wait_routed("172.16.1.3", 15)
+    watch = kernel.WriteWatch(running.lab, running.host)
+    for _ in range(5):
+        running.put(3)
+    running.put(4)
+    running.wait_served(3, 4)
+    assert not [line for line in watch.stop() if "172.16.1.3" in line]
+
+
+def test_a_restart_without_etcd_serves_what_was_known(cloud):
+    cloud.start()
+    cloud.put(3), cloud.put(4)
+    cloud.wait_served(3, 4)
+    time.sleep(SAVED)
+    cloud.fipd.process.kill()
+    cloud.etcd.kill()
+    cloud.host.nft("delete table inet fipd\n")
+    cloud.fipd.start()
+    cloud.wait_served(3, 4)
+    cloud.topology.wait_routed("172.16.1.3", 15)
+    assert any("connect" in each for each in cloud.source()["problems"])
+    # It comes back with a change that nobody saw.
+    cloud.etcd.start()
+    cloud.etcd.delete(f"{HOST}id4")
+    cloud.wait_served(3)
+    cloud.wait_well()
+
+
+@pytest.mark.parametrize("fault", ["killed", "stopped", "asleep"])
+def test_an_etcd_that_is_away_removes_nothing_and_is_followed_again(cloud, fault):
+    cloud.start()
+    cloud.put(3)
+    cloud.wait_served(3)
+    {"killed": cloud.etcd.kill, "stopped": cloud.etcd.stop, "asleep": cloud.etcd.sleep}[fault]()
+    cloud.wait_source("it is told", lambda each: each["problems"])
+    assert cloud.served() == {"172.16.1.3"}
+    cloud.etcd.wake() if fault == "asleep" else cloud.etcd.start()
+    cloud.put(4)
+    cloud.wait_served(3, 4, timeout=30)
+    cloud.wait_well()
+
+
+def test_a_watch_that_was_compacted_away_is_begun_anew(cloud):
+    cloud.start()
+    cloud.put(3)
+    cloud.wait_served(3)
+    cloud.etcd.sleep()
+    cloud.wait_source("it is told", lambda each: each["problems"])
+    cloud.etcd.wake()
+    cloud.put(4)
+    cloud.etcd.delete(f"{HOST}id3")
+    cloud.etcd.compact()
+    cloud.wait_served(4, timeout=30)
+
+
+def test_a_wiped_etcd_removes_nothing_until_its_controller_says_that_it_is_complete(cloud):
+    cloud.start()
+    cloud.put(3), cloud.put(4)
+    cloud.wait_served(3, 4)
+    cloud.etcd.wipe()
+    cloud.put(4)
+    cloud.wait_source("it is noticed", lambda each: each["held"] == 1, 30)
+    assert cloud.served() == {"172.16.1.3", "172.16.1.4"}
+    cloud.etcd.put(READY, {"by": "the test"})
+    cloud.wait_served(4, timeout=30)
+
+
+def test_a_mass_removal_that_nobody_saw_is_held_until_it_is_accepted(cloud):
+    cloud.start()
+    numbers = range(10, 50)
+    for number in numbers:
+        cloud.put(number)
+    cloud.wait_served(*numbers)
+    time.sleep(SAVED)
+    cloud.fipd.process.kill()
+    for number in range(10, 40):
+        cloud.etcd.delete(f"{HOST}id{number}")
+    cloud.fipd.start()
+    cloud.wait_source("30 are held", lambda each: each["held"] == 30)
+    assert len(cloud.served()) == 40
+    answer = cloud.fipd.ctl("accept")
+    assert answer.code == 0, answer
+    cloud.wait_served(*range(40, 50))
+
+
+def test_without_the_controllers_word_an_earlier_runs_addresses_stay(cloud):
+    cloud.start(ready=False)
+    cloud.put(3)
+    cloud.wait_served(3)
+    assert not cloud.source()["complete"]
+    cloud.etcd.put(READY, {"by": "the test"})
+    cloud.wait_source("it is complete", lambda each: each["complete"])
+
+
+@pytest.mark.slow
+def test_another_member_is_asked_when_one_dies():
+    cloud = Cloud(members=3)
+    try:
+        cloud.start()
+        cloud.put(3)
+        cloud.wait_served(3)
+        cloud.etcd.members[0].process.kill()
+        member = cloud.etcd.members[1]
+        key, value = _b64(f"{HOST}id4"), _b64(json.dumps(binding(4)))
+        wait_for(lambda: "header" in member.ask("/kv/put", {"key": key, "value": value}), 30,
+                 "the others elect a leader", 0.2)
+        cloud.wait_served(3, 4, timeout=30)
+        cloud.wait_well()
+    finally:
+        cloud.close()
+
+
+def _b64(text):
+    return base64.b64encode(text.encode()).decode()
