@@ -17,7 +17,6 @@ namespace {
 
 // Past this, an answer to "which sessions have it" would take longer than anybody waits.
 constexpr std::size_t kMaxProtocols = 256;
-constexpr std::size_t kLongestName = 64;  // BIRD's own limit
 // Of a long answer, before others have their turn on the event loop: a millisecond at most.
 constexpr std::size_t kLinesASlice = 1000;
 
@@ -68,15 +67,6 @@ tl::unexpected<Error> no_name(std::string_view name) {
 }
 
 }  // namespace
-
-bool is_plain_name(std::string_view name) {
-  const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '.' || c == '-' || c == ':';
-  };
-  return !name.empty() && name.size() <= kLongestName &&
-         std::all_of(name.begin(), name.end(), plain);
-}
 
 // The questions; each holds the conversation, never the client, so that the client may go.
 class BirdClient::Conversation {

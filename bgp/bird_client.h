@@ -5,12 +5,12 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include "bgp/bird_name.h"
 #include "bgp/bird_protocols.h"
 #include "bgp/bird_routes.h"
 #include "daemon/base/address.h"
@@ -92,8 +92,5 @@ class BirdClient {
   class Conversation;
   std::shared_ptr<Conversation> conversation_;
 };
-
-// Names that may stand between quotes in a command. Others are left out, and said to be.
-[[nodiscard]] bool is_plain_name(std::string_view name);
 
 }  // namespace fipd::bgp

@@ -3,173 +3,277 @@
 #include <algorithm>
 #include <utility>
 
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
 
 namespace fipd {
 namespace {
 
-// More are not asked for one by one: a mass removal waits out its linger time.
-constexpr std::size_t kMostFollowed = 256;
-// BIRD hears of the route's end by netlink, and its peers by the next UPDATE; asked at once it
-// would still say yes.
-constexpr std::chrono::milliseconds kBetweenLooks{50};
-// More are told in one sentence.
-constexpr std::size_t kMostTold = 100;
-// Of many addresses, before others have their turn on the event loop: a millisecond at most.
-constexpr std::size_t kSlice = 1000;
+// More new routes than these wait for the next refresh in bulk.
+constexpr std::size_t kMostNews = 64;
+constexpr std::size_t kMostPending = 10'000;
+constexpr std::chrono::milliseconds kLongestBetweenNews{50};
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string in_milliseconds(std::chrono::steady_clock::duration took) {
+  return fmt::format("{} ms", std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
+}
 
 }  // namespace
 
 Announcements::Announcements(boost::asio::any_io_executor executor, bgp::BirdClient& client,
-                             EventHub& events, OurRoutes routes, RefreshTimes times)
+                             EventHub& events, OurRoutes routes, bgp::BirdHints hints,
+                             RefreshTimes times)
     : executor_(executor),
       client_(client),
       events_(events),
       routes_(std::move(routes)),
+      hints_(std::move(hints)),
       times_(times),
       wanted_(executor),
-      arrived_(executor) {}
+      news_arrived_(executor),
+      withdrawals_(executor, client, [this] { return peers_may_keep(); }) {
+  withdrawals_.on_released(
+      [this](const IpAddress& floating, Clock::duration took) { note_released(floating, took); });
+}
 
 boost::asio::awaitable<Result<std::vector<std::string>>> Announcements::ask(IpAddress floating) {
   Result<std::vector<std::string>> sessions = co_await client_.exported_by(floating);
   if (sessions && routes_.routed(floating)) {
     exports_.set(floating, *sessions);
     if (round_) round_->exports.set(floating, *sessions);
+    if (!sessions->empty()) note_announced(floating, *sessions);
   } else {
     forget(floating);
   }
   co_return sessions;
 }
 
+boost::asio::awaitable<void> Announcements::examine(IpAddress floating) {
+  const Result<std::vector<std::string>> having = co_await ask(floating);
+  if (!having || !routes_.routed(floating)) co_return;
+  bool everywhere = !layout_.sessions().empty();
+  for (const bgp::BirdSession& each : layout_.sessions()) {
+    everywhere = everywhere && contains(*having, each.name);
+  }
+  if (everywhere) {
+    findings_.forget(floating);
+    co_return;
+  }
+  Result<Finding> finding = co_await judge(floating);
+  if (!finding || !routes_.routed(floating)) co_return;
+  finding->nowhere = having->empty();
+  findings_.set(floating, *finding);
+  // The next refresh nudges BIRD.
+  if (finding->cause == Cause::kNotLearned) want(Clock::now() + times_.settle);
+}
+
 void Announcements::forget(const IpAddress& floating) {
   exports_.forget(floating);
+  findings_.forget(floating);
+  others_.erase(floating);
+  pending_.erase(floating);
   if (round_) round_->exports.forget(floating);
 }
 
-std::string Announcements::why_not() const {
-  if (!client_.problem().empty()) return "BIRD: " + client_.problem();
-  if (connected_ && established_.empty()) return "no BGP session is established";
+Announced Announcements::of(const IpAddress& floating) const {
+  Announced announced;
+  announced.sessions = exports_.having(floating);
+  const Finding* finding = findings_.find(floating);
+  announced.learned = !announced.sessions.empty() || (finding != nullptr && finding->learned);
+  announced.reason = reason_of(floating, announced.sessions);
+  const auto others = others_.find(floating);
+  if (others != others_.end()) announced.others = others->second;
+  return announced;
+}
+
+std::string Announcements::reason_of(const IpAddress& floating,
+                                     const std::vector<std::string>& having) const {
+  if (!snapshot_.connected) return "BIRD: " + snapshot_.problem;
+  const bool failing = client_.problem() != snapshot_.problem && !client_.problem().empty();
+  if (failing) return "BIRD: " + client_.problem();
+  const bgp::BirdSession* missing = nullptr;
+  for (const bgp::BirdSession& each : layout_.sessions()) {
+    if (contains(having, each.name)) continue;
+    if (missing == nullptr || each.established()) missing = &each;
+  }
+  if (missing == nullptr && !layout_.sessions().empty()) return "";
+  if (snapshot_.recovering) return snapshot_.problem;
+  const Finding* finding = findings_.find(floating);
+  // A finding may be older than the last look at the sessions.
+  const bool fits =
+      finding != nullptr && !finding->text.empty() &&
+      (finding->cause != Cause::kSessionDown || (missing != nullptr && !missing->established()));
+  if (fits && !established_.empty()) return finding->text;
+  if (missing != nullptr && !missing->established()) {
+    return fmt::format("{}session {} is {}: {}",
+                       established_.empty() ? "no BGP session is established: " : "", missing->name,
+                       missing->state, said_of(*missing));
+  }
+  if (fits) return finding->text;
+  if (missing == nullptr) return "no BGP session of BIRD takes our routes";
   if (!refresh_problem_.empty()) return "BIRD: " + refresh_problem_;
-  return "not announced yet";
+  return having.empty() ? "not announced yet"
+                        : fmt::format("not announced to {} yet", missing->name);
+}
+
+std::size_t Announcements::only_learned() const {
+  std::size_t learned = 0;
+  for (const Findings::Group& group : findings_.groups()) {
+    if (group.finding.learned && group.finding.nowhere) learned += group.count;
+  }
+  return learned;
+}
+
+std::vector<std::string> Announcements::sessions() const {
+  std::vector<std::string> names;
+  for (const bgp::BirdSession& each : layout_.sessions()) names.push_back(each.name);
+  return names;
+}
+
+std::vector<std::string> Announcements::established() const {
+  std::vector<std::string> names;
+  for (const bgp::BirdSession& each : established_) names.push_back(each.name);
+  return names;
+}
+
+bool Announcements::peers_may_keep() const {
+  const Clock::time_point now = Clock::now();
+  return std::any_of(layout_.sessions().begin(), layout_.sessions().end(),
+                     [&](const bgp::BirdSession& each) {
+                       const auto lost = lost_.find(each.name);
+                       return !each.established() && lost != lost_.end() &&
+                              now < lost->second + times_.kept_by_peers;
+                     });
+}
+
+// Routes.
+
+void Announcements::note_routed(const IpAddress& floating) {
+  const Clock::time_point now = Clock::now();
+  ++changes_;
+  // Its translation changed, not its route.
+  if (exports_.has(floating)) return;
+  if (pending_.size() < kMostPending) pending_.insert_or_assign(floating, now);
+  if (news_.size() >= kMostNews || established_.empty()) return;
+  news_.push_back({floating, now, now});
+  news_arrived_.notify_all();
+}
+
+boost::asio::awaitable<void> Announcements::run_news() {
+  for (;;) {
+    const auto first = std::min_element(
+        news_.begin(), news_.end(), [](const News& a, const News& b) { return a.next < b.next; });
+    if (first == news_.end()) {
+      co_await news_arrived_.wait();
+      continue;
+    }
+    if (Clock::now() < first->next) {
+      co_await news_arrived_.wait(first->next);
+      continue;
+    }
+    const News news = *first;
+    news_.erase(first);
+    co_await hear_of(news);
+  }
+}
+
+boost::asio::awaitable<void> Announcements::hear_of(News news) {
+  if (!routes_.routed(news.floating)) co_return;
+  const Result<std::vector<std::string>> sessions = co_await ask(news.floating);
+  if (sessions && !sessions->empty()) {
+    const Outcome looked = co_await look_for_others_of(news.floating);
+    static_cast<void>(looked);  // the next refresh looks again
+    co_return;
+  }
+  // Then the refresh sees it, or says why not.
+  const Clock::time_point now = Clock::now();
+  if (!sessions || now > news.since + times_.settle) co_return;
+  news.next = now + news.pause;
+  news.pause = std::min(news.pause * 2, kLongestBetweenNews);
+  news_.push_back(news);
+}
+
+void Announcements::note_announced(const IpAddress& floating,
+                                   const std::vector<std::string>& sessions) {
+  const auto pending = pending_.find(floating);
+  const bool fresh = round_ ? round_->seen.insert(floating).second && !told_.contains(floating)
+                            : told_.insert(floating).second;
+  if (pending == pending_.end()) return;
+  const Clock::duration took = Clock::now() - pending->second;
+  pending_.erase(pending);
+  counters_.announce.note(took);
+  if (!fresh) return;
+  const std::string text = fmt::format("announced {} to {} after {}", floating,
+                                       fmt::join(sessions, ", "), in_milliseconds(took));
+  spdlog::debug("{}", text);
+  events_.publish("announced", floating, text);
+}
+
+void Announcements::follow_withdrawal(const IpAddress& floating, std::chrono::milliseconds linger) {
+  forget(floating);
+  ++changes_;
+  withdrawals_.follow(floating, linger);
+}
+
+void Announcements::note_released(const IpAddress& floating, Clock::duration took) {
+  counters_.withdraw.note(took);
+  // A round walks told_: there it is told of with the others.
+  if (!round_ && told_.erase(floating) > 0) {
+    const std::string text =
+        fmt::format("withdrawn {}: no session has it after {}", floating, in_milliseconds(took));
+    spdlog::debug("{}", text);
+    events_.publish("withdrawn", floating, text);
+  }
+  if (released_) released_(floating);
 }
 
 void Announcements::routes_changed() {
   changed_ = Clock::now();
+  ++changes_;
   want(changed_ + times_.settle);
 }
 
-void Announcements::want(Clock::time_point when) {
-  if (when >= due_) return;
-  due_ = when;
-  wanted_.notify_all();
-}
-
-Announcements::Clock::time_point Announcements::next_refresh() const {
-  if (routes_.count() <= times_.crowd) return due_;
-  return std::max(due_, refreshed_ + times_.crowd_pause);
-}
-
-boost::asio::awaitable<void> Announcements::run_refreshes() {
-  for (;;) {
-    const Clock::time_point next = next_refresh();
-    if (Clock::now() < next) {
-      co_await wanted_.wait(next);
-      continue;
-    }
-    co_await refresh();
-  }
-}
-
-boost::asio::awaitable<void> Announcements::refresh() {
-  const std::uint64_t changes = bird_changes_;
-  // A change of the last moment may not have reached BIRD yet.
-  due_ = Clock::time_point::max();
-  if (changed_ + times_.settle > Clock::now()) due_ = changed_ + times_.settle;
-  round_.emplace();
-  round_->exports.reserve(established_.empty() ? 0 : routes_.count());
-  const Outcome asked = co_await ask_sessions();
-  co_await find_withdrawn();
-  Round round = std::move(*round_);
-  round_.reset();
-  refreshed_ = Clock::now();
-  // A session came, went or restarted meanwhile: bird_changed() wants another refresh already.
-  if (changes != bird_changes_) co_return;
-  const std::string problem = asked ? "" : asked.error().message();
-  if (problem != refresh_problem_ && !problem.empty()) spdlog::warn("BIRD: {}", problem);
-  refresh_problem_ = problem;
-  if (!asked) {
-    exports_.clear();
-    want(refreshed_ + times_.retry);
-    co_return;
-  }
-  exports_ = std::move(round.exports);
-  told_ = std::move(round.seen);
-  tell(round.announced, round.withdrawn);
-  if (!established_.empty() && routes_.count() > 0) want(refreshed_ + times_.every);
-}
-
-boost::asio::awaitable<Outcome> Announcements::ask_sessions() {
-  const std::vector<bgp::BirdSession> sessions = established_;
-  if (routes_.count() == 0) co_return success();
-  for (const bgp::BirdSession& session : sessions) {
-    Result<std::vector<IpAddress>> addresses = co_await client_.exported(session.name);
-    if (!addresses) co_return fail(std::move(addresses).error());
-    co_await take(session.name, std::move(*addresses));
-  }
-  co_return success();
-}
-
-boost::asio::awaitable<void> Announcements::take(std::string session,
-                                                 std::vector<IpAddress> addresses) {
-  const std::size_t number = round_->exports.session(session);
-  std::size_t done = 0;
-  for (const IpAddress& floating : addresses) {
-    if (++done % kSlice == 0) co_await boost::asio::post(executor_, boost::asio::use_awaitable);
-    if (!routes_.routed(floating)) continue;
-    round_->exports.add(number, floating);
-    const bool fresh = round_->seen.insert(floating).second;
-    if (fresh && !told_.contains(floating)) round_->announced.note(floating);
-  }
-}
-
-boost::asio::awaitable<void> Announcements::find_withdrawn() {
-  std::size_t done = 0;
-  for (const IpAddress& floating : told_) {  // nobody else touches it
-    if (++done % kSlice == 0) co_await boost::asio::post(executor_, boost::asio::use_awaitable);
-    if (!round_->seen.contains(floating)) round_->withdrawn.note(floating);
-  }
-}
-
-void Announcements::Changed::note(const IpAddress& floating) {
-  if (++count <= kMostTold) first.push_back(floating);
-}
-
-void Announcements::tell(const Changed& announced, const Changed& withdrawn) {
-  const std::size_t count = announced.count + withdrawn.count;
-  if (count == 0) return;
-  const std::string sum =
-      fmt::format("{} floating IP(s) announced, {} withdrawn", announced.count, withdrawn.count);
-  spdlog::info("BIRD: {}", sum);
-  if (count > kMostTold) {
-    events_.publish(announced.count > 0 ? "announced" : "withdrawn", std::nullopt, sum);
-    return;
-  }
-  for (const IpAddress& floating : announced.first) {
-    const std::string names = fmt::format("{}", fmt::join(last(floating), ", "));
-    events_.publish("announced", floating, fmt::format("announced {} to {}", floating, names));
-  }
-  for (const IpAddress& floating : withdrawn.first) {
-    const std::string why = routes_.routed(floating) ? why_not() : "its route is gone";
-    events_.publish("withdrawn", floating, fmt::format("withdrawn {}: {}", floating, why));
-  }
-}
+// BIRD.
 
 void Announcements::bird_changed(const bgp::BirdSnapshot& snapshot) {
-  std::vector<bgp::BirdSession> now;
+  const std::string problem_before = snapshot_.problem;
+  bird_seen(snapshot);
+  ++bird_changes_;
+  routes_changed();
+  const std::string& problem = snapshot.problem;
+  if (problem != problem_before && !problem.empty()) spdlog::warn("BIRD: {}", problem);
+  if (problem != problem_before && problem.empty()) {
+    spdlog::info("BIRD {} answers", snapshot.version);
+  }
+  std::vector<std::string> problems = layout_.problems();
+  for (const std::string& each : problems) {
+    if (snapshot.connected && !contains(problems_told_, each)) spdlog::warn("BIRD: {}", each);
+  }
+  problems_told_ = std::move(problems);
+  std::string text = snapshot.connected ? fmt::format("BIRD {}", snapshot.version) : "no BIRD";
   for (const bgp::BirdSession& session : snapshot.sessions) {
+    text += fmt::format("; {} {} {}", session.name, session.state, session.info);
+  }
+  if (!problem.empty()) text += "; " + problem;
+  events_.publish("bird", std::nullopt, std::move(text));
+}
+
+void Announcements::bird_seen(const bgp::BirdSnapshot& snapshot) {
+  snapshot_ = snapshot;
+  std::vector<bgp::BirdProtocol> protocols = snapshot.others;
+  protocols.insert(protocols.end(), snapshot.sessions.begin(), snapshot.sessions.end());
+  layout_ = bgp::BirdLayout(std::move(protocols), hints_);
+  const Clock::time_point time = Clock::now();
+  std::vector<bgp::BirdSession> now;
+  for (const bgp::BirdSession& session : layout_.sessions()) {
+    // Of one that was down from the start nobody knows for how long.
     if (session.established()) now.push_back(session);
+    if (session.established()) lost_.insert_or_assign(session.name, time);
+    if (!session.established()) lost_.try_emplace(session.name, time);
   }
   const auto since = [](const std::vector<bgp::BirdSession>& sessions, const std::string& name) {
     const auto at = std::find_if(sessions.begin(), sessions.end(),
@@ -182,64 +286,12 @@ void Announcements::bird_changed(const bgp::BirdSnapshot& snapshot) {
     const std::string after = since(now, name);
     return !after.empty() && (before.empty() || before == after);
   });
-  all_established_ = now.size() == snapshot.sessions.size();
   established_ = std::move(now);
-  connected_ = snapshot.connected;
-  ++bird_changes_;
-  routes_changed();
-
-  const std::string problem = snapshot.problem;
-  if (problem != problem_ && !problem.empty()) spdlog::warn("BIRD: {}", problem);
-  if (problem != problem_ && problem.empty()) spdlog::info("BIRD {} answers", snapshot.version);
-  problem_ = problem;
-  std::string text = snapshot.connected ? fmt::format("BIRD {}", snapshot.version) : "no BIRD";
-  for (const bgp::BirdSession& session : snapshot.sessions) {
-    text += fmt::format("; {} {} {}", session.name, session.state, session.info);
+  // Somebody else than fipd changed what BIRD has: no hurry, but before its time.
+  const bool moved = traffic(false) != exports_seen_ || traffic(true) != imports_seen_;
+  if (moved && refreshed_ != Clock::time_point()) {
+    want(std::max(time, refreshed_ + times_.every / 4));
   }
-  if (!problem.empty()) text += "; " + problem;
-  events_.publish("bird", std::nullopt, std::move(text));
-}
-
-void Announcements::follow_withdrawal(const IpAddress& floating, std::chrono::milliseconds linger) {
-  forget(floating);
-  if (withdrawals_.size() >= kMostFollowed) return;
-  withdrawals_[floating] = Clock::now() + linger;
-  arrived_.notify_all();
-}
-
-boost::asio::awaitable<void> Announcements::run_withdrawals() {
-  boost::asio::steady_timer timer(executor_);
-  for (;;) {
-    if (withdrawals_.empty()) {
-      co_await arrived_.wait();
-      continue;
-    }
-    timer.expires_after(kBetweenLooks);
-    co_await timer.async_wait(boost::asio::use_awaitable);
-    std::vector<IpAddress> round;
-    for (const auto& [floating, until] : withdrawals_) round.push_back(floating);
-    for (const IpAddress& floating : round) {
-      const Result<std::vector<std::string>> sessions = co_await client_.exported_by(floating);
-      const auto at = withdrawals_.find(floating);
-      if (at == withdrawals_.end()) continue;
-      // A peer whose session is down may keep our routes for its graceful restart time.
-      const bool unknown = !sessions || !all_established_ || Clock::now() >= at->second;
-      if (!unknown && !sessions->empty()) continue;
-      withdrawals_.erase(at);
-      if (!unknown && released_) released_(floating);
-    }
-  }
-}
-
-BirdReport to_report(const bgp::BirdSnapshot& snapshot) {
-  BirdReport report;
-  report.connected = snapshot.connected;
-  report.version = snapshot.version;
-  report.problem = snapshot.problem;
-  for (const bgp::BirdSession& each : snapshot.sessions) {
-    report.sessions.push_back({each.name, each.state, each.info, each.since});
-  }
-  return report;
 }
 
 }  // namespace fipd

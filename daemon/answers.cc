@@ -36,11 +36,14 @@ StatusReport Daemon::status() {
     const std::size_t announced = std::min(routed, announcements_->announced());
     routed -= announced;
     report.counts[static_cast<std::size_t>(State::kAnnounced)] += announced;
+    const std::size_t learned = std::min(routed, announcements_->only_learned());
+    routed -= learned;
+    report.counts[static_cast<std::size_t>(State::kLearned)] += learned;
   }
   report.sources = {api_->report(), files_->report()};
   if (etcd_) report.sources.push_back(etcd_->report());
   report.bird.enabled = bird_ != nullptr;
-  if (bird_watch_) report.bird = to_report(bird_watch_->snapshot());
+  if (announcements_) report.bird = announcements_->report();
   report.counters = reconciler_->counters();
   report.problems = reconciler_->problems();
   for (const SourceReport& source : report.sources) {
@@ -53,6 +56,7 @@ StatusReport Daemon::status() {
                     source.held, source.name));
   }
   if (!report.bird.problem.empty()) report.problems.push_back("BIRD: " + report.bird.problem);
+  for (const std::string& each : report.bird.problems) report.problems.push_back("BIRD: " + each);
   const auto failed = report.counts[static_cast<std::size_t>(State::kFailed)];
   if (failed > 0) {
     report.problems.push_back(fmt::format("{} floating IP(s) refused by the kernel", failed));
@@ -103,17 +107,7 @@ std::vector<FloatingIpReport> Daemon::rows(const IpAddress& floating) {
     if (link != nullptr) first.interface = link->name;
     first.metric = entries->front().metric;
   }
-  if (bird_watch_) {
-    for (const bgp::BirdSession& each : bird_watch_->snapshot().sessions) {
-      first.sessions.push_back(each.name);
-    }
-    first.announced = announcements_->last(floating);
-    if (first.state == State::kRouted && !first.announced.empty()) {
-      first.state = State::kAnnounced;
-    } else if (first.state == State::kRouted && first.reason.empty()) {
-      first.reason = announcements_->why_not();
-    }
-  }
+  if (announcements_) add_announced(first);
   rows.push_back(std::move(first));
   for (const Claim& loser : claims.subspan(claims.empty() ? 0 : 1)) {
     FloatingIpReport& row = rows.emplace_back();
@@ -129,9 +123,7 @@ std::vector<FloatingIpReport> Daemon::rows(const IpAddress& floating) {
 
 boost::asio::awaitable<std::vector<FloatingIpReport>> Daemon::inspect(IpAddress floating) {
   if (announcements_ && is_routed(floating)) {
-    // Where it fails, the row says why.
-    const Result<std::vector<std::string>> asked = co_await announcements_->ask(floating);
-    static_cast<void>(asked);
+    co_await announcements_->examine(floating);
   }
   co_return rows(floating);
 }
@@ -158,15 +150,6 @@ boost::asio::awaitable<tl::expected<void, ChangeFailure>> Daemon::change(ChangeR
   co_return changed;
 }
 
-std::vector<std::string> Daemon::established() const {
-  std::vector<std::string> names;
-  if (!bird_watch_) return names;
-  for (const bgp::BirdSession& each : bird_watch_->snapshot().sessions) {
-    if (each.established()) names.push_back(each.name);
-  }
-  return names;
-}
-
 boost::asio::awaitable<std::optional<Outcome>> Daemon::reached(IpAddress floating, WaitFor what) {
   const Standing* standing = reconciler_->standings().find(floating);
   if (standing == nullptr) co_return std::nullopt;
@@ -184,7 +167,7 @@ boost::asio::awaitable<std::optional<Outcome>> Daemon::reached(IpAddress floatin
     co_return never;
   }
   const Result<std::vector<std::string>> sessions = co_await announcements_->ask(floating);
-  const std::vector<std::string> wanted = established();
+  const std::vector<std::string> wanted = announcements_->established();
   if (!sessions || sessions->empty() || !covers(*sessions, wanted)) co_return std::nullopt;
   co_return success();
 }

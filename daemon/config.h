@@ -72,6 +72,9 @@ struct Config {
     std::filesystem::path socket = "/run/bird/bird.ctl";
     std::chrono::milliseconds timeout{2000};   // for one answer
     std::chrono::milliseconds interval{2000};  // between looks at the sessions
+    // Empty: found out by asking BIRD.
+    std::vector<std::string> kernel_protocols;
+    std::vector<std::string> sessions;
   } bird;
   struct Pools {
     std::vector<Prefix> allowed;  // empty: any address is admitted

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "bgp/bird_name.h"
 #include "daemon/state/suggestion.h"
 
 namespace fipd::config_values {
@@ -155,6 +156,22 @@ Result<std::vector<std::string>> texts(const toml::node& node) {
     out.push_back(*std::move(one));
   }
   return out;
+}
+
+Result<std::vector<std::string>> bird_names(const toml::node& node) {
+  Result<std::vector<std::string>> names = texts(node);
+  if (!names) return names;
+  constexpr std::size_t kMost = 64;
+  if (names->size() > kMost) {
+    return fail(ErrorCode::kBadInput, "{} names are more than the {} that are taken", names->size(),
+                kMost);
+  }
+  for (const std::string& name : *names) {
+    if (bgp::is_plain_name(name)) continue;
+    return fail(ErrorCode::kBadInput,
+                "\"{}\" is no name of a protocol of BIRD's: letters, digits and . _ : -", name);
+  }
+  return names;
 }
 
 Result<std::vector<Prefix>> prefixes(const toml::node& node) {

@@ -34,6 +34,8 @@ namespace fipd::config_values {
 // Those that lie within another one of the list are left out: they say nothing.
 [[nodiscard]] Result<std::vector<Prefix>> prefixes(const toml::node& node);
 [[nodiscard]] Result<std::vector<std::string>> texts(const toml::node& node);
+// Names of BIRD's protocols, such as may be put into a command.
+[[nodiscard]] Result<std::vector<std::string>> bird_names(const toml::node& node);
 [[nodiscard]] Result<std::string> word_of(const toml::node& node,
                                           std::span<const std::string_view> words);
 [[nodiscard]] Result<std::string> host_name(const toml::node& node);

@@ -121,28 +121,6 @@ Outcome Daemon::open_etcd() {
   return success();
 }
 
-void Daemon::open_bird() {
-  if (!config_.bird.enabled) return;
-  bgp::BirdOptions options;
-  options.path = config_.bird.socket;
-  options.timeout = config_.bird.timeout;
-  bird_ = std::make_unique<bgp::BirdClient>(context_.get_executor(), options);
-  OurRoutes ours;
-  ours.routed = [this](const IpAddress& floating) { return is_routed(floating); };
-  ours.count = [this] { return reconciler_->routes().size(); };
-  announcements_ =
-      std::make_unique<Announcements>(context_.get_executor(), *bird_, events_, std::move(ours));
-  announcements_->on_released(
-      [this](const IpAddress& floating) { reconciler_->release(floating); });
-  reconciler_->on_unrouted([this](const IpAddress& floating) {
-    announcements_->forget(floating);
-    if (reconciler_->bindings().winner(floating) != nullptr) return;
-    announcements_->follow_withdrawal(floating, reconciler_->rules().linger);
-  });
-  bird_watch_ = std::make_unique<bgp::BirdWatch>(context_.get_executor(), *bird_, *announcements_,
-                                                 config_.bird.interval);
-}
-
 void Daemon::spawn_tasks() {
   tasks_.spawn("reconciler", reconciler_->run());
   tasks_.spawn("connection flush", reconciler_->run_flushes());
@@ -153,6 +131,7 @@ void Daemon::spawn_tasks() {
   }
   if (announcements_) {
     tasks_.spawn("announcements", announcements_->run_refreshes());
+    tasks_.spawn("news of routes", announcements_->run_news());
     tasks_.spawn("withdrawals", announcements_->run_withdrawals());
     tasks_.spawn("routes to announce", tell_announcements());
   }
@@ -188,26 +167,6 @@ boost::asio::awaitable<void> Daemon::tell_service_manager() {
     notify_service("WATCHDOG=1");
     timer.expires_after(*interval);
     co_await timer.async_wait(boost::asio::use_awaitable);
-  }
-}
-
-bool Daemon::is_routed(const IpAddress& floating) const {
-  const Standing* standing = reconciler_->standings().find(floating);
-  return standing != nullptr && standing->state == State::kRouted;
-}
-
-// After each pass that wrote routes; also after the first, which may have adopted them.
-boost::asio::awaitable<void> Daemon::tell_announcements() {
-  std::uint64_t written = 0;
-  std::size_t routed = 0;
-  for (;;) {
-    co_await reconciler_->passed().wait();
-    const std::size_t now =
-        reconciler_->standings().counts()[static_cast<std::size_t>(State::kRouted)];
-    if (reconciler_->counters().route_changes == written && now == routed) continue;
-    written = reconciler_->counters().route_changes;
-    routed = now;
-    announcements_->routes_changed();
   }
 }
 

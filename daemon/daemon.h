@@ -69,7 +69,8 @@ class Daemon final : public Service {
   [[nodiscard]] FilesOptions files_of(const Config& config) const;
   [[nodiscard]] EtcdSourceOptions etcd_of(const Config& config) const;
   [[nodiscard]] Outcome open_etcd();
-  [[nodiscard]] std::vector<std::string> established() const;
+  [[nodiscard]] OurRoutes our_routes() const;
+  void add_announced(FloatingIpReport& row) const;
   // Nothing: not yet. kKernel and the like: it never will.
   boost::asio::awaitable<std::optional<Outcome>> reached(IpAddress floating, WaitFor what);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <bitset>
 #include <cstddef>
 #include <functional>
@@ -18,10 +19,10 @@ class Exports {
  public:
   // For add(); the same one for the same name. At most kMostSessions: the others share the last.
   [[nodiscard]] std::size_t session(const std::string& name);
-  void add(std::size_t session, const IpAddress& address) { having_[address].set(session); }
+  void add(std::size_t session, const IpAddress& address);
   // These have it, and no others.
   void set(const IpAddress& address, const std::vector<std::string>& sessions);
-  void forget(const IpAddress& address) { having_.erase(address); }
+  void forget(const IpAddress& address);
   // Keeps only the sessions of which `stays` is true.
   void keep(const std::function<bool(const std::string&)>& stays);
   void clear();
@@ -31,6 +32,10 @@ class Exports {
   // Names of the sessions that have it.
   [[nodiscard]] std::vector<std::string> having(const IpAddress& address) const;
   [[nodiscard]] bool has(const IpAddress& address) const { return having_.contains(address); }
+  // How many sessions have it.
+  [[nodiscard]] std::size_t count(const IpAddress& address) const;
+  // How many addresses that session has.
+  [[nodiscard]] std::size_t had_by(const std::string& session) const;
   // How many addresses at least one session has.
   [[nodiscard]] std::size_t size() const { return having_.size(); }
 
@@ -39,6 +44,7 @@ class Exports {
   using Sessions = std::bitset<kMostSessions>;
 
   std::vector<std::string> names_;
+  std::array<std::size_t, kMostSessions> had_{};
   boost::unordered_flat_map<IpAddress, Sessions, AddressHash> having_;  // none without a session
 };
 

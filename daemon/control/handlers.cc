@@ -76,6 +76,8 @@ awaitable<Reply> Handlers::answer(Route route, std::string body) {
   switch (route.endpoint) {
     case Endpoint::kStatus:
       co_return json_reply(200, to_json(service_.status()));
+    case Endpoint::kPeers:
+      co_return json_reply(200, peers_json(service_.status().bird));
     case Endpoint::kList:
       co_return co_await list();
     case Endpoint::kShow:

@@ -38,6 +38,19 @@ boost::json::value session_json(const SessionReport& session) {
   json["state"] = session.state;
   json["info"] = session.info;
   json["since"] = session.since;
+  json["neighbor"] = session.neighbor;
+  json["neighbor_as"] = session.neighbor_as;
+  json["last_error"] = session.last_error;
+  json["established"] = session.established;
+  json["carries"] = session.carries;
+  json["exported"] = session.exported;
+  return json;
+}
+
+boost::json::value kernel_protocol_json(const KernelProtocolReport& protocol) {
+  boost::json::object json;
+  json["name"] = protocol.name;
+  json["state"] = protocol.state;
   return json;
 }
 
@@ -47,6 +60,9 @@ boost::json::object bird_json(const BirdReport& bird) {
   json["connected"] = bird.connected;
   json["version"] = bird.version;
   json["problem"] = bird.problem;
+  json["problems"] = strings(bird.problems);
+  json["kernel_protocols"] = array_of(bird.kernel_protocols, kernel_protocol_json);
+  json["duplicates"] = bird.duplicates;
   json["sessions"] = array_of(bird.sessions, session_json);
   return json;
 }
@@ -88,6 +104,13 @@ boost::json::object to_json(const FloatingIpReport& row) {
   json["announced"] = strings(row.announced);
   json["sessions"] = row.sessions.size();
   if (row.metric != 0) json["metric"] = row.metric;
+  if (!row.also_announced_by.empty()) json["also_announced_by"] = strings(row.also_announced_by);
+  return json;
+}
+
+boost::json::object peers_json(const BirdReport& bird) {
+  boost::json::object json;
+  json["peers"] = array_of(bird.sessions, session_json);
   return json;
 }
 

@@ -14,6 +14,7 @@ namespace fipd::control {
 
 // The JSON of docs/openapi.yaml. Pure.
 [[nodiscard]] boost::json::object to_json(const FloatingIpReport& row);
+[[nodiscard]] boost::json::object peers_json(const BirdReport& bird);
 [[nodiscard]] boost::json::object to_json(const StatusReport& status);
 [[nodiscard]] boost::json::object to_json(const Event& event);
 // {"error": {...}}

@@ -18,8 +18,9 @@ struct Resource {
   std::array<Verb, 3> verbs;
 };
 
-constexpr std::array<Resource, 7> kResources = {{
+constexpr std::array<Resource, 8> kResources = {{
     {"/v1/status", {{{"GET", Endpoint::kStatus}}}},
+    {"/v1/peers", {{{"GET", Endpoint::kPeers}}}},
     {"/v1/floating-ips", {{{"GET", Endpoint::kList}, {"POST", Endpoint::kBatch}}}},
     {"/v1/floating-ips/",
      {{{"GET", Endpoint::kShow}, {"PUT", Endpoint::kPut}, {"DELETE", Endpoint::kDelete}}}},

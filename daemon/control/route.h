@@ -13,6 +13,7 @@ namespace fipd::control {
 
 enum class Endpoint : std::uint8_t {
   kStatus,
+  kPeers,
   kList,
   kBatch,
   kShow,

@@ -39,6 +39,15 @@ class Exposition {
     family(name, type, help);
     sample(value);
   }
+  // A sample of a family that has several kinds of them.
+  template <typename Number>
+  void part(std::string_view suffix, Number value, std::string_view labels = {}) {
+    const std::string_view family = name_;
+    const std::string name = fmt::format("{}{}", family, suffix);
+    name_ = name;
+    sample(value, labels);
+    name_ = family;
+  }
   [[nodiscard]] std::string take() { return std::move(text_); }
 
  private:
@@ -83,8 +92,48 @@ void add_bird(Exposition& out, const BirdReport& bird) {
              bird.connected ? 1 : 0);
   out.family("fipd_bird_session_established", "gauge", "1 while the BGP session is established.");
   for (const SessionReport& session : bird.sessions) {
-    out.sample(session.state == "up" ? 1 : 0, "session=" + quoted(session.name));
+    out.sample(session.established ? 1 : 0, "session=" + quoted(session.name));
   }
+  out.family("fipd_bird_session_exported", "gauge",
+             "Floating IPs that the session has, as last seen.");
+  for (const SessionReport& session : bird.sessions) {
+    out.sample(session.exported, "session=" + quoted(session.name));
+  }
+  out.family("fipd_bird_kernel_protocol_up", "gauge",
+             "1 while BIRD's kernel protocol for our table is up.");
+  for (const KernelProtocolReport& protocol : bird.kernel_protocols) {
+    out.sample(protocol.state == "up" ? 1 : 0, "protocol=" + quoted(protocol.name));
+  }
+  out.family("fipd_not_announced", "gauge",
+             "Routed floating IPs that a session lacks, by the first thing in the way.");
+  for (const auto& [cause, count] : bird.missing) out.sample(count, "cause=" + quoted(cause));
+  out.single("fipd_duplicates", "gauge", "Floating IPs that other hosts announce as well.",
+             bird.duplicates);
+}
+
+void add_latency(Exposition& out, std::string_view name, std::string_view help,
+                 const Latency& latency) {
+  out.family(name, "histogram", help);
+  for (std::size_t i = 0; i < Latency::kBounds.size(); ++i) {
+    out.part("_bucket", latency.within(i), fmt::format("le=\"{}\"", Latency::kBounds[i]));
+  }
+  out.part("_bucket", latency.count(), "le=\"+Inf\"");
+  out.part("_sum", latency.sum());
+  out.part("_count", latency.count());
+}
+
+void add_bird_counters(Exposition& out, const BirdCounters& counters) {
+  out.single("fipd_bird_refreshes_total", "counter", "Looks at all that BIRD's sessions have.",
+             counters.refreshes);
+  out.single("fipd_bird_refresh_seconds", "gauge", "How long the last of them took.",
+             counters.refresh_seconds);
+  out.single("fipd_bird_nudges_total", "counter",
+             "Times that BIRD was made to read a kernel table of which it had lost events.",
+             counters.nudges);
+  add_latency(out, "fipd_announce_seconds", "From a route's write until a session has it.",
+              counters.announce);
+  add_latency(out, "fipd_withdraw_seconds", "From a route's end until no session has it.",
+              counters.withdraw);
 }
 
 void add_counters(Exposition& out, const Counters& counters) {
@@ -116,6 +165,7 @@ std::string render_metrics(const StatusReport& status) {
   add_general(out, status);
   add_sources(out, status.sources);
   add_bird(out, status.bird);
+  add_bird_counters(out, status.bird.counters);
   add_counters(out, status.counters);
   return out.take();
 }

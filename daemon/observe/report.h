@@ -6,8 +6,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "daemon/observe/latency.h"
 #include "daemon/state/binding.h"
 
 namespace fipd {
@@ -40,6 +42,7 @@ struct FloatingIpReport {
   std::uint32_t metric = 0;            // of the route; 0: no route
   std::vector<std::string> announced;  // names of sessions known to have it
   std::vector<std::string> sessions;   // names of the sessions there are
+  std::vector<std::string> also_announced_by;  // other hosts, as BGP tells of them
   std::uint64_t revision = 0;
 
   friend bool operator==(const FloatingIpReport&, const FloatingIpReport&) = default;
@@ -56,16 +59,41 @@ struct SourceReport {
 struct SessionReport {
   std::string name;
   std::string state;  // BIRD's: "up", "start", "down"
-  std::string info;   // "Established", "Active  Socket: Connection refused"
+  std::string info;   // "Established", "Active Socket: Connection refused"
   std::string since;
+  std::string neighbor;     // its address; empty where BIRD does not say
+  std::string neighbor_as;  // "64513"
+  std::string last_error;
+  bool established = false;
+  bool carries = false;      // can have our routes: its table and filter let it
+  std::size_t exported = 0;  // of ours, as last seen
+};
+
+struct KernelProtocolReport {
+  std::string name;
+  std::string state;  // BIRD's; only "up" is in order
+};
+
+struct BirdCounters {
+  std::uint64_t refreshes = 0;  // looks at all that the sessions have
+  std::uint64_t nudges = 0;     // of a BIRD that had lost routes
+  double refresh_seconds = 0;   // the last one
+  Latency announce;             // from a route's write until a session has it
+  Latency withdraw;             // from a route's end until no session has it
 };
 
 struct BirdReport {
   bool enabled = true;
   bool connected = false;
-  std::string version;  // "2.0.12"
-  std::string problem;  // in a sentence, empty where all is well
+  std::string version;                // "2.0.12"
+  std::string problem;                // of talking to it, in a sentence; empty where all is well
+  std::vector<std::string> problems;  // what else is not in order
+  std::vector<KernelProtocolReport> kernel_protocols;
   std::vector<SessionReport> sessions;
+  std::vector<std::pair<std::string, std::size_t>>
+      missing;                 // floating IPs not everywhere, by cause
+  std::size_t duplicates = 0;  // floating IPs that others announce as well, not on purpose
+  BirdCounters counters;
 };
 
 // Counted since the start of the daemon; metrics give them out as counters.

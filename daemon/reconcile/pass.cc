@@ -203,8 +203,9 @@ void Reconciler::conclude(Verdict& verdict, Pass& pass) {
   bool news = gone ? before.has_value() : standings_.set(floating, verdict.standing);
   if (gone) standings_.erase(floating);
   if (pass.tell_each && (news || verdict.written)) tell(verdict, gone, pass);
-  const bool unrouted = verdict.written && routes_.find(floating) == nullptr;
-  if (unrouted && on_unrouted_) on_unrouted_(floating);
+  if (!verdict.written) return;
+  const auto& call = routes_.find(floating) == nullptr ? on_unrouted_ : on_routed_;
+  if (call) call(floating);
 }
 
 // One line a change, in the log and for whoever listens.

@@ -88,6 +88,9 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   // Called with addresses whose routes have just gone, for whatever reason.
   void on_unrouted(std::function<void(const IpAddress&)> call) { on_unrouted_ = std::move(call); }
 
+  // Called with addresses of which something was written and that have a route now.
+  void on_routed(std::function<void(const IpAddress&)> call) { on_routed_ = std::move(call); }
+
   [[nodiscard]] const Bindings& bindings() const { return bindings_; }
   [[nodiscard]] const Host& host() const { return host_; }
   [[nodiscard]] const Standings& standings() const { return standings_; }
@@ -231,6 +234,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   boost::unordered_flat_map<IpAddress, Withdrawal, AddressHash> withdrawing_;
   boost::unordered_flat_map<IpAddress, Failure, AddressHash> failures_;
   std::function<void(const IpAddress&)> on_unrouted_;
+  std::function<void(const IpAddress&)> on_routed_;
 
   bool nat_suspect_ = true;
   bool routes_suspect_ = true;

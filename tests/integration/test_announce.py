@@ -44,8 +44,12 @@ def test_a_session_that_is_down_is_the_reason(own_topology):
     fipd = own_topology.fipd
     fipd.announce(A, own_topology.instance.fixed)
     own_topology.host.bird.birdc("disable", "tor1")
-    wait_ls(fipd, A, "routed", "no BGP session is established")
-    assert (counts(fipd)["announced"], counts(fipd)["routed"]) == (0, 1)
+    wait_ls(fipd, A, "learned", "no BGP session is established: session tor1 is down")
+    assert (counts(fipd)["announced"], counts(fipd)["learned"]) == (0, 1)
+    peer = fipd.ctl("peers", "--json").json["peers"][0]
+    assert peer["name"] == "tor1" and not peer["established"] and peer["exported"] == 0
+    status = fipd.ctl("status")
+    assert status.code == 9 and "session tor1 is down" in status.out
     own_topology.host.bird.birdc("enable", "tor1")
     wait_ls(fipd, A, "announced", timeout=20)
 

@@ -49,6 +49,7 @@ using Verdict = std::optional<Failure>;
 [[nodiscard]] Verdict list(const Context& context, const LsOptions& options);
 [[nodiscard]] Verdict show(const Context& context, const std::string& address);
 [[nodiscard]] Verdict status(const Context& context);
+[[nodiscard]] Verdict peers(const Context& context);
 [[nodiscard]] Verdict monitor(const Context& context);
 [[nodiscard]] Verdict reload(const Context& context);
 [[nodiscard]] Verdict accept(const Context& context, const std::string& source);

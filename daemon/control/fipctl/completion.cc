@@ -15,7 +15,7 @@ _fipctl() {
   local words=""
   COMPREPLY=()
   case $verb in
-    "") words="add rm apply ls show status monitor reload accept completion --version $common" ;;
+    "") words="add rm apply ls show status peers monitor reload accept completion --version $common" ;;
     add) words="--interface --id --port --primary --replace --wait --timeout $common" ;;
     rm) words="$(fipctl ls --quiet 2>/dev/null) --wait --timeout $common" ;;
     show) words="$(fipctl ls --quiet 2>/dev/null) $common" ;;
@@ -42,7 +42,7 @@ _fipctl() {
   verbs=(
     'add:bind a floating IP to a fixed IP' 'rm:remove floating IPs'
     'apply:bind what a file says' 'ls:list floating IPs' 'show:one floating IP, looked up now'
-    'status:how fipd is' 'monitor:follow events' 'reload:take over the configuration'
+    'status:how fipd is' 'peers:BGP sessions' 'monitor:follow events' 'reload:take over the configuration'
     'accept:carry out held removals' 'completion:print a completion script')
   _arguments -C '--json[print JSON]' '--socket[control socket]:socket:_files' \
     '1:verb:->verb' '*::argument:->argument'
@@ -65,7 +65,7 @@ if [ "$funcstack[1]" = _fipctl ]; then _fipctl "$@"; else compdef _fipctl fipctl
 )script";
 
 constexpr std::string_view kFish = R"script(# fipctl for fish: fipctl completion fish | source
-set -l verbs add rm apply ls show status monitor reload accept completion
+set -l verbs add rm apply ls show status peers monitor reload accept completion
 complete -c fipctl -f
 complete -c fipctl -l json -d 'Print JSON'
 complete -c fipctl -l socket -r -F -d 'Control socket'

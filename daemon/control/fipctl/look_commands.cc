@@ -91,6 +91,7 @@ void print_details(const boost::json::value& row, bool color) {
   };
   const std::int64_t metric = number_of(row, "metric");
   if (metric != 0) add_if_given("metric", fmt::format("{}", metric));
+  add_if_given("also by", joined(list_of(row, "also_announced_by")));
   add_if_given("id", text_of(row, "id"));
   add_if_given("port", text_of(row, "port"));
   if (flag_of(row, "primary")) add_if_given("primary", "yes");

@@ -80,6 +80,8 @@ void describe_looks(CLI::App& app, CommandLine& line) {
 
   app.add_subcommand("status", "How fipd is; exits 9 where something is not in order")
       ->callback([&line] { line.verb = status; });
+  app.add_subcommand("peers", "BIRD's BGP sessions, and how many floating IPs each has")
+      ->callback([&line] { line.verb = peers; });
   app.add_subcommand("monitor", "Follow what happens, a line an event")->callback([&line] {
     line.verb = monitor;
   });

@@ -36,17 +36,41 @@ Row source_row(const boost::json::value& source) {
 
 Row bird_row(const boost::json::value& bird) {
   if (!flag_of(bird, "enabled")) return {{"BIRD"}, {"not used"}};
-  if (flag_of(bird, "connected")) return {{"BIRD"}, {text_of(bird, "version"), Tint::kGreen}};
+  if (flag_of(bird, "connected")) {
+    std::string text = text_of(bird, "version");
+    for (const boost::json::value& each : list_of(bird, "kernel_protocols")) {
+      text += fmt::format(", {} {}", text_of(each, "name"), text_of(each, "state"));
+    }
+    return {{"BIRD"}, {std::move(text), Tint::kGreen}};
+  }
   const std::string problem = text_of(bird, "problem");
   return {{"BIRD"}, {problem.empty() ? "not connected" : problem, Tint::kRed}};
 }
 
 Row session_row(const boost::json::value& session) {
-  const bool up = text_of(session, "state") == "up";
-  return {{"session"},
-          {fmt::format("{}: {} {} since {}", text_of(session, "name"), text_of(session, "state"),
-                       text_of(session, "info"), text_of(session, "since")),
-           up ? Tint::kGreen : Tint::kRed}};
+  const bool carries = flag_of(session, "carries");
+  const Tint tint = flag_of(session, "established") ? Tint::kGreen : Tint::kRed;
+  std::string text =
+      fmt::format("{}: {} {} since {}", text_of(session, "name"), text_of(session, "state"),
+                  text_of(session, "info"), text_of(session, "since"));
+  text +=
+      carries ? fmt::format(", has {}", number_of(session, "exported")) : ", takes no floating IPs";
+  return {{"session"}, {std::move(text), carries ? tint : Tint::kNone}};
+}
+
+std::string or_dash(std::string text) { return text.empty() ? "-" : std::move(text); }
+
+Row peer_row(const boost::json::value& peer) {
+  const bool carries = flag_of(peer, "carries");
+  const Tint tint = flag_of(peer, "established") ? Tint::kGreen : Tint::kRed;
+  const std::string as = text_of(peer, "neighbor_as");
+  return {{text_of(peer, "name")},
+          {or_dash(text_of(peer, "neighbor"))},
+          {or_dash(as)},
+          {text_of(peer, "info"), carries ? tint : Tint::kNone},
+          {or_dash(text_of(peer, "since"))},
+          {carries ? fmt::format("{}", number_of(peer, "exported")) : "-"},
+          {text_of(peer, "last_error")}};
 }
 
 std::string render(const boost::json::value& status, bool color) {
@@ -76,6 +100,22 @@ std::string render(const boost::json::value& status, bool color) {
 }
 
 }  // namespace
+
+Verdict peers(const Context& context) {
+  Request request;
+  request.target = "/v1/peers";
+  const auto answer = context.client.call(request);
+  if (!answer) return answer.error();
+  if (context.json) {
+    fmt::print("{}\n", boost::json::serialize(*answer));
+    return {};
+  }
+  std::vector<Row> rows = {
+      {{"SESSION"}, {"NEIGHBOR"}, {"AS"}, {"STATE"}, {"SINCE"}, {"EXPORTED"}, {"LAST ERROR"}}};
+  for (const boost::json::value& peer : list_of(*answer, "peers")) rows.push_back(peer_row(peer));
+  fmt::print("{}", render_table(rows, context.color));
+  return {};
+}
 
 Verdict status(const Context& context) {
   Request request;

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "bgp/bird_client.h"
+#include "bgp/bird_layout.h"
 #include "tests/unit/bgp/bird_lab.h"
 
 namespace fipd::bgp {
@@ -161,6 +162,58 @@ TEST_P(ShippedConfiguration, LetsTheClientSeeWhatIsExportedAndWhatIsNot) {
     const auto none = run(io, client.exported(down_or_absent));
     ASSERT_TRUE(none) << none.error().message();
     EXPECT_THAT(*none, IsEmpty());
+  }
+}
+
+TEST_P(ShippedConfiguration, ShowsTheClientWhoCarriesOurRoutesAndWhatStandsInTheWay) {
+  lab_->add_route("172.16.1.1", "proto 172 metric 1024");
+  lab_->add_route("172.16.1.2", "proto 172 metric 1024");
+  lab_->add_route("172.16.1.2", "proto static metric 5");
+  lab_->add_route("2001:db8:fee::1", "proto 172 metric 1024");
+  at_router("172.16.1.1/32");
+  at_router("2001:db8:fee::1/128");
+  asio::io_context io(1);
+  BirdOptions options;
+  options.path = lab_->host.socket();
+  BirdClient client(io.get_executor(), options);
+  const auto seen = run(io, client.look());
+  ASSERT_TRUE(seen) << seen.error().message();
+  std::vector<BirdProtocol> protocols = seen->others;
+  protocols.insert(protocols.end(), seen->sessions.begin(), seen->sessions.end());
+  const BirdLayout layout(protocols, {});
+  EXPECT_THAT(layout.problems(), IsEmpty());
+  ASSERT_THAT(layout.kernels(), SizeIs(2));
+  ASSERT_THAT(layout.sessions(), SizeIs(1));
+  const std::string kernel = layout.kernels()[0].name;
+  const std::string table = layout.kernels()[0].channels[0].table;
+
+  const auto ours = run(io, client.routes_of(*parse_address("172.16.1.1")));
+  ASSERT_TRUE(ours) << ours.error().message();
+  EXPECT_THAT(*ours, SizeIs(layout.tables().size() / 2)) << "one in each IPv4 table";
+  for (const BirdRoute& route : *ours) {
+    EXPECT_EQ(route.source, kernel);
+    EXPECT_EQ(route.kernel_source, 172U);
+    EXPECT_TRUE(route.best);
+  }
+  const auto hidden = run(io, client.filtered_of(*parse_address("172.16.1.2")));
+  ASSERT_TRUE(hidden) << hidden.error().message();
+  ASSERT_THAT(*hidden, SizeIs(1));
+  EXPECT_EQ((*hidden)[0].kernel_metric, 5U);
+  EXPECT_TRUE(run(io, client.would_export("tor1", *parse_address("172.16.1.1"))).value_or(false));
+  EXPECT_FALSE(run(io, client.would_export("tor1", *parse_address("172.16.1.2"))).value_or(true));
+  std::vector<std::string> in_bulk;
+  const auto note = [&in_bulk](const BirdRoute& route) {
+    in_bulk.push_back(route.prefix->to_string());
+  };
+  ASSERT_TRUE(run(io, client.visit_routes(table, kernel, note)));
+  EXPECT_THAT(in_bulk, ElementsAre("172.16.1.1/32"));
+  ASSERT_TRUE(run(io, client.visit_filtered(table, kernel, note)));
+  EXPECT_THAT(in_bulk, ElementsAre("172.16.1.1/32", "172.16.1.2/32"));
+  EXPECT_TRUE(run(io, client.visit_learned_by_bgp(table, note)));
+  EXPECT_THAT(in_bulk, SizeIs(2)) << "the router sends nothing";
+  for (const BirdProtocol& each : layout.kernels()) {
+    const auto nudged = run(io, client.nudge(each.name));
+    EXPECT_TRUE(nudged) << nudged.error().message();
   }
 }
 

@@ -87,6 +87,8 @@ linger = "1m"
 [bird]
 timeout = "500ms"
 interval = "3s"
+kernel_protocols = ["k4", "k6"]
+sessions = ["tor1"]
 [sources]
 order = ["files", "api"]
 hold_share = 1
@@ -111,6 +113,9 @@ connections = 1000
   EXPECT_EQ(config.bird.timeout, std::chrono::milliseconds(500));
   EXPECT_EQ(config.bird.interval, std::chrono::seconds(3));
   EXPECT_THAT(config.sources.order, ElementsAre("files", "api", "etcd"));
+  EXPECT_THAT(config.bird.kernel_protocols, ElementsAre("k4", "k6"));
+  EXPECT_THAT(config.bird.sessions, ElementsAre("tor1"));
+  EXPECT_THAT(config.sources.order, ElementsAre("files", "api"));
   EXPECT_EQ(config.sources.hold_share, 1.0);
   EXPECT_EQ(config.metrics.listen, "[::1]:9472");
   ASSERT_EQ(config.metadata.listen.size(), 2U);

@@ -36,7 +36,12 @@ TEST(Metrics, EverySampleHasHelpAndTypeBeforeIt) {
       EXPECT_TRUE(typed.insert(name).second) << "twice: " << name;
       continue;
     }
-    EXPECT_TRUE(typed.contains(hash.substr(0, hash.find('{')))) << line;
+    std::string family = hash.substr(0, hash.find('{'));
+    for (const std::string suffix : {"_bucket", "_sum", "_count"}) {
+      const bool part = family.ends_with("_seconds" + suffix);
+      if (part) family.resize(family.size() - suffix.size());
+    }
+    EXPECT_TRUE(typed.contains(family)) << line;
   }
   EXPECT_GT(typed.size(), 15U);
 }
@@ -52,10 +57,26 @@ TEST(Metrics, NoNameBreaksOutOfItsLabel) {
 
 TEST(Metrics, CountsOnlyEstablishedSessionsAsUp) {
   StatusReport status;
-  status.bird.sessions = {{"a", "up", "Established", ""}, {"b", "start", "Active", ""}};
+  status.bird.sessions.resize(2);
+  status.bird.sessions[0].name = "a";
+  status.bird.sessions[0].established = true;
+  status.bird.sessions[1].name = "b";
+  status.bird.sessions[1].state = "up";  // its protocol is, its session is not
   const std::string text = render_metrics(status);
   EXPECT_THAT(text, HasSubstr("fipd_bird_session_established{session=\"a\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("fipd_bird_session_established{session=\"b\"} 0\n"));
+}
+
+TEST(Metrics, SumUpHowLongAnnouncementsTook) {
+  StatusReport status;
+  status.bird.counters.announce.note(std::chrono::milliseconds(7));
+  status.bird.counters.announce.note(std::chrono::milliseconds(700));
+  const std::string text = render_metrics(status);
+  EXPECT_THAT(text, HasSubstr("fipd_announce_seconds_bucket{le=\"0.005\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("fipd_announce_seconds_bucket{le=\"0.01\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("fipd_announce_seconds_bucket{le=\"1\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("fipd_announce_seconds_bucket{le=\"+Inf\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("fipd_announce_seconds_count 2\n"));
 }
 
 }  // namespace

@@ -1,0 +1,93 @@
+// The daemon's side of BIRD: who is told of which routes.
+#include <utility>
+
+#include "daemon/daemon.h"
+
+namespace fipd {
+
+void Daemon::open_bird() {
+  if (!config_.bird.enabled) return;
+  bgp::BirdOptions options;
+  options.path = config_.bird.socket;
+  options.timeout = config_.bird.timeout;
+  bird_ = std::make_unique<bgp::BirdClient>(context_.get_executor(), options);
+  bgp::BirdHints hints;
+  hints.kernel_protocols = config_.bird.kernel_protocols;
+  hints.sessions = config_.bird.sessions;
+  announcements_ = std::make_unique<Announcements>(context_.get_executor(), *bird_, events_,
+                                                   our_routes(), std::move(hints));
+  announcements_->on_released(
+      [this](const IpAddress& floating) { reconciler_->release(floating); });
+  reconciler_->on_routed(
+      [this](const IpAddress& floating) { announcements_->note_routed(floating); });
+  reconciler_->on_unrouted([this](const IpAddress& floating) {
+    announcements_->forget(floating);
+    if (reconciler_->bindings().winner(floating) != nullptr) return;
+    announcements_->follow_withdrawal(floating, reconciler_->rules().linger);
+  });
+  bird_watch_ = std::make_unique<bgp::BirdWatch>(context_.get_executor(), *bird_, *announcements_,
+                                                 config_.bird.interval);
+}
+
+OurRoutes Daemon::our_routes() const {
+  OurRoutes ours;
+  ours.protocol = config_.route.protocol;
+  ours.routed = [this](const IpAddress& floating) { return is_routed(floating); };
+  ours.count = [this] { return reconciler_->routes().size(); };
+  ours.all = [this] {
+    std::vector<IpAddress> all;
+    all.reserve(reconciler_->routes().size());
+    reconciler_->routes().for_each_destination([&](const IpAddress& floating) {
+      if (is_routed(floating)) all.push_back(floating);
+    });
+    return all;
+  };
+  ours.metric = [this](const IpAddress& floating) {
+    const KnownRoutes::Entries* entries = reconciler_->routes().find(floating);
+    return entries == nullptr ? 0 : entries->front().metric;
+  };
+  ours.strangers = [this]() -> const std::vector<bgp::StrangerRoute>& {
+    return reconciler_->strangers();
+  };
+  ours.shared = [this](const IpAddress& floating) {
+    const Claim* claim = reconciler_->bindings().winner(floating);
+    return claim != nullptr && claim->binding.extras->shared;
+  };
+  return ours;
+}
+
+bool Daemon::is_routed(const IpAddress& floating) const {
+  const Standing* standing = reconciler_->standings().find(floating);
+  return standing != nullptr && standing->state == State::kRouted;
+}
+
+// After each pass that wrote routes; also after the first, which may have adopted them.
+boost::asio::awaitable<void> Daemon::tell_announcements() {
+  std::uint64_t written = 0;
+  std::size_t routed = 0;
+  for (;;) {
+    co_await reconciler_->passed().wait();
+    const std::size_t now =
+        reconciler_->standings().counts()[static_cast<std::size_t>(State::kRouted)];
+    if (reconciler_->counters().route_changes == written && now == routed) continue;
+    written = reconciler_->counters().route_changes;
+    routed = now;
+    announcements_->routes_changed();
+  }
+}
+
+// What BIRD knows of it, put into the row.
+void Daemon::add_announced(FloatingIpReport& row) const {
+  Announced announced = announcements_->of(row.binding.floating);
+  row.sessions = announcements_->sessions();
+  row.announced = std::move(announced.sessions);
+  row.also_announced_by = std::move(announced.others);
+  if (row.state != State::kRouted) return;
+  if (announced.learned) row.state = State::kLearned;
+  if (!row.announced.empty()) row.state = State::kAnnounced;
+  if (row.reason.empty()) row.reason = std::move(announced.reason);
+  if (!row.reason.empty() || row.also_announced_by.empty() || row.binding.extras->shared) return;
+  row.reason = fmt::format("also announced by {}", fmt::join(row.also_announced_by, ", "));
+}
+
+}  // namespace fipd
