@@ -211,6 +211,7 @@ class Announcements final : public bgp::BirdObserver {
   // Those for which BIRD was nudged: where they are missing still, it is something else.
   AddressHashSet nudged_;
   std::vector<IpAddress> unlearned_;
+  bool too_fresh_ = false;  // some were left out of the last survey
   Clock::time_point nudge_next_;
   std::string nudge_problem_;
   std::size_t missing_told_ = 0;

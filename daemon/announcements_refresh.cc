@@ -27,7 +27,8 @@ void Announcements::want(Clock::time_point when) {
 
 Announcements::Clock::time_point Announcements::next_refresh() const {
   if (due_ == Clock::time_point::max() || refreshed_ == Clock::time_point()) return due_;
-  Clock::time_point next = std::max(due_, refreshed_ + took_ * kRestOfRefresh);
+  const Clock::duration rest = std::min<Clock::duration>(took_ * kRestOfRefresh, times_.every);
+  Clock::time_point next = std::max(due_, refreshed_ + rest);
   if (routes_.count() > times_.crowd) next = std::max(next, refreshed_ + times_.crowd_pause);
   return next;
 }
@@ -68,7 +69,7 @@ bool Announcements::nothing_changed() const {
   const bool counted = !layout_.sessions().empty() && !layout_.sessions().front().channels.empty();
   return counted && refresh_problem_.empty() && changes_ == changes_seen_ &&
          traffic(false) == exports_seen_ && traffic(true) == imports_seen_ && unlearned_.empty() &&
-         Clock::now() < thorough_ + times_.thorough;
+         !too_fresh_ && Clock::now() < thorough_ + times_.thorough;
 }
 
 boost::asio::awaitable<void> Announcements::refresh() {
@@ -101,8 +102,9 @@ boost::asio::awaitable<void> Announcements::refresh() {
   }
   if (!snapshot_.connected) findings_ = Findings();
   refreshed_ = Clock::now();
-  took_ = refreshed_ - started;
-  counters_.refresh_seconds = std::chrono::duration<double>(took_).count();
+  // A BIRD that did not answer needs no rest.
+  took_ = asked ? refreshed_ - started : Clock::duration();
+  counters_.refresh_seconds = std::chrono::duration<double>(refreshed_ - started).count();
   const std::string problem = asked ? "" : asked.error().message();
   if (problem != refresh_problem_ && !problem.empty()) spdlog::warn("BIRD: {}", problem);
   refresh_problem_ = problem;
@@ -113,6 +115,7 @@ boost::asio::awaitable<void> Announcements::refresh() {
   changes_seen_ = changes;
   exports_seen_ = exports_before;
   thorough_ = refreshed_;
+  if (too_fresh_) want(refreshed_ + times_.settle);
   co_await nudge();
   if (snapshot_.connected && routes_.count() > 0) want(refreshed_ + times_.every);
 }

@@ -51,8 +51,9 @@ struct Announcements::Survey {
 
 boost::asio::awaitable<Outcome> Announcements::survey() {
   Survey survey;
-  co_await find_missing(survey);
   unlearned_.clear();
+  too_fresh_ = false;
+  co_await find_missing(survey);
   if (survey.missing.empty()) {
     findings_ = Findings();
     nudged_.clear();
@@ -84,7 +85,10 @@ boost::asio::awaitable<void> Announcements::find_missing(Survey& survey) {
     if (++done % kSlice == 0) co_await boost::asio::post(executor_, boost::asio::use_awaitable);
     if (exports_.count(floating) >= std::max<std::size_t>(sessions, 1)) continue;
     const auto pending = pending_.find(floating);
-    if (pending != pending_.end() && pending->second > settled) continue;
+    if (pending != pending_.end() && pending->second > settled) {
+      too_fresh_ = true;
+      continue;
+    }
     Traits traits;
     traits.v4 = floating.is_v4();
     traits.stranger = strangers.contains(floating) && stranger_before(floating).has_value();
@@ -236,9 +240,11 @@ void Announcements::tell_missing() {
   if (findings_.size() == missing_told_) return;
   missing_told_ = findings_.size();
   for (const Findings::Group& group : findings_.groups()) {
-    if (group.finding.cause == Cause::kPending || group.finding.cause == Cause::kSessionDown) {
-      continue;
-    }
+    const Cause cause = group.finding.cause;
+    // The nudge tells of the second, the session itself of the third.
+    const bool said =
+        cause == Cause::kPending || cause == Cause::kNotLearned || cause == Cause::kSessionDown;
+    if (said) continue;
     spdlog::warn("BIRD: {} floating IP(s) not announced{}, as {}: {}", group.count,
                  group.finding.nowhere ? "" : " everywhere", group.example, group.finding.text);
   }

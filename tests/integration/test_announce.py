@@ -29,7 +29,7 @@ def test_ls_says_announced_at_once_and_events_tell_of_it(topology):
     row = wait_ls(fipd, A, "announced", timeout=2)
     assert row["announced"] == ["tor1"] and row["reason"] == ""
     assert counts(fipd)["announced"] == 2 and counts(fipd)["routed"] == 0
-    fipd.wait_log("BIRD:", "floating IP(s) announced", timeout=2)
+    fipd.wait_log(f"announced {A} to tor1 after", " ms", timeout=2)
 
 
 def test_a_restart_knows_what_is_announced_again(topology):

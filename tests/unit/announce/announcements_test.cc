@@ -29,8 +29,7 @@ TEST_F(AnnouncementsTest, SeesANewRouteSoonAndAWithdrawalThatNobodyAskedFor) {
   ASSERT_TRUE(wait_announced(1));
   world_.export_first(0);
   ASSERT_TRUE(wait_announced(0));
-  EXPECT_TRUE(wait_until([this] { return told_.size() == 2; }));
-  EXPECT_THAT(told_.back(), StartsWith("withdrawn 172.16.0.0: "));
+  EXPECT_TRUE(wait_until([this] { return was_told("withdrawn 172.16.0.0: "); }));
 }
 
 TEST_F(AnnouncementsTest, TellsOfManyInOneSentence) {

@@ -145,7 +145,7 @@ TEST_F(WhyNotTest, ExaminedSinglyTheReasonIsKnownAtOnce) {
   bind_first(1);
   start();
   ASSERT_TRUE(wait_until([this] { return !announcements_->established().empty(); }));
-  asio::co_spawn(io_, announcements_->examine(numbered(0)), asio::detached);
+  tasks_.spawn("examine", announcements_->examine(numbered(0)));
   EXPECT_TRUE(wait_reason(0, "the export filter out4"));
 }
 

@@ -42,6 +42,22 @@ def test_add_show_ls_and_rm(server):
     assert fipctl(server, "ls", "--quiet").stdout == ""
 
 
+def test_peers_has_a_row_a_session_and_no_number_where_none_can_be(server):
+    head, uplink, other = fipctl(server, "peers").stdout.splitlines()
+    assert head.split() == ["SESSION", "NEIGHBOR", "AS", "STATE", "SINCE", "EXPORTED", "LAST", "ERROR"]
+    assert uplink.split() == ["uplink1", "10.240.0.1", "64513", "Established", "07:50:45.123", "0"]
+    assert other.split()[:3] == ["elsewhere", "-", "-"]
+    assert other.endswith("-         Socket: Connection refused")
+    both = json.loads(fipctl(server, "peers", "--json").stdout)["peers"]
+    assert [peer["carries"] for peer in both] == [True, False]
+
+
+def test_show_says_who_else_announces_it(server):
+    fipctl(server, "add", "--wait=translated", "192.0.2.1", "10.0.0.7")
+    assert "10.240.0.7" in fipctl(server, "show", "192.0.2.1").stdout
+    assert code(server, "rm", "192.0.2.1") == 0
+
+
 def test_every_exit_code(server):
     assert code(server, "add", "172.16.1.5") == 2
     assert code(server, "frobnicate") == 2

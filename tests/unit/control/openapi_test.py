@@ -135,6 +135,10 @@ def test_more_than_16_mib_is_refused_in_words(server, tmp_path):
     check(server, "/v1/floating-ips", "post", 413, None, f"@{big}")
 
 
+def test_peers(server):
+    assert check(server, "/v1/peers", "get", 200)["peers"][0]["neighbor"] == "10.240.0.1"
+
+
 def test_status_reload_and_accept(server):
     assert check(server, "/v1/status", "get", 200)["healthy"] is True
     check(server, "/v1/reload", "post", 200)

@@ -22,6 +22,7 @@ TEST(Route, KnowsEveryPathOfTheApi) {
     return route ? route->endpoint : Endpoint::kOptions;
   };
   EXPECT_EQ(endpoint("GET", "/v1/status"), Endpoint::kStatus);
+  EXPECT_EQ(endpoint("GET", "/v1/peers"), Endpoint::kPeers);
   EXPECT_EQ(endpoint("GET", "/v1/floating-ips"), Endpoint::kList);
   EXPECT_EQ(endpoint("POST", "/v1/floating-ips"), Endpoint::kBatch);
   EXPECT_EQ(endpoint("PUT", "/v1/floating-ips/10.0.0.1"), Endpoint::kPut);
