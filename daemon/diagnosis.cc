@@ -142,6 +142,12 @@ Finding why_not_exported(const Evidence& evidence, const BirdLayout& layout,
   return {Cause::kPending, true, fmt::format("BIRD has not announced it to {} yet", session.name)};
 }
 
+// Of the other family than the session, the hop is taken for the neighbour's own, too.
+bool passes_on_itself(const BirdProtocol& session, const std::string& hop) {
+  return session.neighbor == hop ||
+         (session.neighbor.find(':') == std::string::npos) != (hop.find(':') == std::string::npos);
+}
+
 }  // namespace
 
 bool is_ours(const BirdRoute& route, const BirdLayout& layout) {
@@ -177,8 +183,8 @@ std::vector<std::string> others_in(const std::vector<BirdRoute>& routes, const B
     std::string who = hop;
     if (!each.originator.empty()) {
       who = each.originator;
-    } else if (session != nullptr && session->neighbor == hop && !each.origin_as.empty()) {
-      // The neighbour passes it on with itself as next hop: the AS is all that is known.
+    } else if (session != nullptr && passes_on_itself(*session, hop) && !each.origin_as.empty()) {
+      // The neighbour is the next hop: the AS is all that is known of the host behind it.
       who = fmt::format("AS{} behind {}", each.origin_as, hop);
     }
     if (!who.empty() && !contains(others, who)) others.push_back(who);
