@@ -172,6 +172,7 @@ TEST(Configuration, RefusesWhatCannotBe) {
       {"[sources]\nhold_share = nan", "write 0.0 to 1.0"},
       {"[control]\nsocket = \"fipd.sock\"", "begin it with /"},
       {"[control]\nsocket = \"/run/bird/bird.ctl\"", "is BIRD's"},
+      {"[bird]\nsessions = [\"tor1' all\"]", "no name of a protocol of BIRD's"},
       {"[control]\ngroup = \"\"", "not a group's name"},
       {"[metrics]\nlisten = \"9472\"", "127.0.0.1:9472"},
       {"[metrics]\nlisten = \"127.0.0.1:99999\"", "is not an address with a port"},
