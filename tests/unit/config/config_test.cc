@@ -115,7 +115,6 @@ connections = 1000
   EXPECT_THAT(config.sources.order, ElementsAre("files", "api", "etcd"));
   EXPECT_THAT(config.bird.kernel_protocols, ElementsAre("k4", "k6"));
   EXPECT_THAT(config.bird.sessions, ElementsAre("tor1"));
-  EXPECT_THAT(config.sources.order, ElementsAre("files", "api"));
   EXPECT_EQ(config.sources.hold_share, 1.0);
   EXPECT_EQ(config.metrics.listen, "[::1]:9472");
   ASSERT_EQ(config.metadata.listen.size(), 2U);
