@@ -31,8 +31,10 @@ class Connections {
   virtual ~Connections() = default;
 
   // Deletes the entries that were translated so: original destination is `floating` and the reply
-  // comes from `fixed`, or original source is `fixed` and the reply goes to `floating`. All other
-  // connections live; see also Translation::others. Returns how many went.
+  // comes from `fixed` (both with their ports, where the translation has them); of a whole address
+  // also those whose original source is `fixed` and whose reply goes to `floating`: what the
+  // instance began under it. All other connections live; see also
+  // Translation::others. Returns how many went.
   [[nodiscard]] virtual Result<std::size_t> flush(std::span<const Translation> gone) = 0;
 };
 

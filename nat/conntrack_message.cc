@@ -14,18 +14,38 @@ namespace {
 
 constexpr std::size_t kHeaders = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(nfgenmsg));
 
-struct Endpoints {
+struct Tuple {
   std::optional<IpAddress> source;
   std::optional<IpAddress> destination;
+  std::uint8_t protocol = 0;
+  std::uint16_t source_port = 0;
+  std::uint16_t destination_port = 0;
 };
 
-Endpoints endpoints_of(const Attribute& tuple) {
-  Endpoints out;
-  const auto ip = Attributes(tuple.body).find(CTA_TUPLE_IP);
+std::uint16_t u16_of(const Attribute& attribute) {
+  if (attribute.body.size() != 2) return 0;
+  std::uint16_t value = 0;
+  std::memcpy(&value, attribute.body.data(), sizeof value);
+  return ntohs(value);
+}
+
+Tuple tuple_of(const Attribute& attribute) {
+  Tuple out;
+  const Attributes parts(attribute.body);
+  const auto ip = parts.find(CTA_TUPLE_IP);
   if (!ip) return out;
   for (const Attribute& part : Attributes(ip->body)) {
     if (part.type == CTA_IP_V4_SRC || part.type == CTA_IP_V6_SRC) out.source = part.address();
     if (part.type == CTA_IP_V4_DST || part.type == CTA_IP_V6_DST) out.destination = part.address();
+  }
+  const auto protocol = parts.find(CTA_TUPLE_PROTO);
+  if (!protocol) return out;
+  for (const Attribute& part : Attributes(protocol->body)) {
+    if (part.type == CTA_PROTO_NUM && part.body.size() == 1) {
+      out.protocol = std::to_integer<std::uint8_t>(part.body[0]);
+    }
+    if (part.type == CTA_PROTO_SRC_PORT) out.source_port = u16_of(part);
+    if (part.type == CTA_PROTO_DST_PORT) out.destination_port = u16_of(part);
   }
   return out;
 }
@@ -65,26 +85,22 @@ std::optional<ConnectionView> decode_connection(const nlmsghdr& message) {
   }
   ConnectionView out;
   out.family = parsed->family;
-  Endpoints original;
-  Endpoints reply;
+  Tuple original;
+  Tuple reply;
   for (const Attribute& attribute : Attributes(parsed->attributes)) {
     switch (attribute.type) {
       case CTA_TUPLE_ORIG:
-        original = endpoints_of(attribute);
+        original = tuple_of(attribute);
         out.original_tuple = attribute.body;
         break;
       case CTA_TUPLE_REPLY:
-        reply = endpoints_of(attribute);
+        reply = tuple_of(attribute);
         break;
       case CTA_ID:
         out.id = attribute.u32();
         break;
       case CTA_ZONE:
-        if (attribute.body.size() == 2) {
-          std::uint16_t zone = 0;
-          std::memcpy(&zone, attribute.body.data(), sizeof zone);
-          out.zone = ntohs(zone);
-        }
+        if (attribute.body.size() == 2) out.zone = u16_of(attribute);
         break;
       default:
         break;
@@ -97,6 +113,9 @@ std::optional<ConnectionView> decode_connection(const nlmsghdr& message) {
   out.original_destination = *original.destination;
   out.reply_source = *reply.source;
   out.reply_destination = *reply.destination;
+  out.protocol = original.protocol;
+  out.original_destination_port = original.destination_port;
+  out.reply_source_port = reply.source_port;
   return out;
 }
 

@@ -21,6 +21,9 @@ struct ConnectionView {
   IpAddress original_destination;
   IpAddress reply_source;
   IpAddress reply_destination;
+  std::uint8_t protocol = 0;                    // IANA's number
+  std::uint16_t original_destination_port = 0;  // of protocols with ports
+  std::uint16_t reply_source_port = 0;
   std::span<const std::byte> original_tuple;  // the attribute's body, in the message
   std::optional<std::uint32_t> id;
   std::optional<std::uint16_t> zone;  // none: the default zone

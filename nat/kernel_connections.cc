@@ -15,20 +15,6 @@ namespace {
 
 constexpr std::size_t kPiece = 64 * 1024;  // bytes of deletions a send: about 600
 
-bool is_gone(const ConnectionView& connection, const auto& gone) {
-  return gone.contains({connection.original_destination, connection.reply_source}) ||
-         gone.contains({connection.reply_destination, connection.original_source});
-}
-
-bool leads_elsewhere(const ConnectionView& connection, const auto& others) {
-  const auto elsewhere = [&](const IpAddress& floating, const IpAddress& fixed) {
-    const auto at = others.find(floating);
-    return at != others.end() && at->second != fixed;
-  };
-  return elsewhere(connection.original_destination, connection.reply_source) ||
-         elsewhere(connection.reply_destination, connection.original_source);
-}
-
 tl::unexpected<Error> refused(int error, std::string_view what) {
   // nfnetlink's word for a subsystem that nobody has registered.
   if (error == EINVAL || error == EOPNOTSUPP) {
@@ -42,7 +28,32 @@ tl::unexpected<Error> refused(int error, std::string_view what) {
 
 std::size_t KernelConnections::Hash::operator()(const Translation& translation) const noexcept {
   const AddressHash hash;
-  return hash(translation.floating) * 31 + hash(translation.fixed);
+  const std::size_t ports = std::size_t{translation.protocol} << 32 |
+                            std::size_t{translation.port} << 16 | translation.fixed_port;
+  return (hash(translation.floating) * 31 + hash(translation.fixed)) ^ ports * 0x9e3779b97f4a7c15U;
+}
+
+bool KernelConnections::Gone::leads_elsewhere(const IpAddress& floating,
+                                              const IpAddress& fixed) const {
+  const auto at = others.find(floating);
+  return at != others.end() && at->second != fixed;
+}
+
+bool KernelConnections::Gone::holds(const ConnectionView& connection) const {
+  Translation as{connection.original_destination, connection.reply_source};
+  if (addresses.contains(as)) return true;
+  if (addresses.contains({connection.reply_destination, connection.original_source})) return true;
+  if (leads_elsewhere(connection.original_destination, connection.reply_source)) return true;
+  // Somebody who has the address by himself, on another host, began this: not translated here.
+  const bool translated = connection.original_source != connection.reply_destination;
+  if (translated && leads_elsewhere(connection.reply_destination, connection.original_source)) {
+    return true;
+  }
+  if (ports.empty()) return false;
+  as.protocol = connection.protocol;
+  as.port = connection.original_destination_port;
+  as.fixed_port = connection.reply_source_port;
+  return ports.contains(as);
 }
 
 Result<std::unique_ptr<KernelConnections>> KernelConnections::open() {
@@ -55,8 +66,7 @@ Result<std::unique_ptr<KernelConnections>> KernelConnections::open() {
   return std::unique_ptr<KernelConnections>(new KernelConnections(std::move(*socket)));
 }
 
-Result<std::size_t> KernelConnections::collect(int family, const Gone& gone, const Others& others,
-                                               Deletions& out) {
+Result<std::size_t> KernelConnections::collect(int family, const Gone& gone, Deletions& out) {
   std::size_t found = 0;
   int error = 0;
   auto on_message = [&](const nlmsghdr& header) {
@@ -65,8 +75,7 @@ Result<std::size_t> KernelConnections::collect(int family, const Gone& gone, con
       return true;
     }
     const auto connection = decode_connection(header);
-    if (!connection) return true;
-    if (!is_gone(*connection, gone) && !leads_elsewhere(*connection, others)) return true;
+    if (!connection || !gone.holds(*connection)) return true;
     if (out.empty() || out.back().size() > kPiece) out.emplace_back();
     append_deletion(*connection, socket_.next_sequence(), out.back());
     ++found;
@@ -96,12 +105,11 @@ Result<std::size_t> KernelConnections::remove(const Deletions& deletions) {
 
 Result<std::size_t> KernelConnections::flush(std::span<const Translation> gone) {
   Gone wanted;
-  Others others;
   for (const Translation& each : gone) {
     if (each.others) {
-      others.insert_or_assign(each.floating, each.fixed);
+      wanted.others.insert_or_assign(each.floating, each.fixed);
     } else {
-      wanted.insert(each);
+      (each.protocol == 0 ? wanted.addresses : wanted.ports).insert(each);
     }
   }
   Deletions deletions;
@@ -111,7 +119,7 @@ Result<std::size_t> KernelConnections::flush(std::span<const Translation> gone) 
       return family_of(translation.floating) == family;
     });
     if (!any) continue;
-    const auto collected = collect(family, wanted, others, deletions);
+    const auto collected = collect(family, wanted, deletions);
     if (!collected) return fail(collected.error());
     found += *collected;
   }

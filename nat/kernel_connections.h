@@ -7,6 +7,7 @@
 
 #include "daemon/base/netlink_socket.h"
 #include "nat/connections.h"
+#include "nat/conntrack_message.h"
 
 namespace fipd::nat {
 
@@ -23,14 +24,20 @@ class KernelConnections : public Connections {
   struct Hash {
     std::size_t operator()(const Translation& translation) const noexcept;
   };
-  using Gone = std::unordered_set<Translation, Hash>;
-  using Others = std::unordered_map<IpAddress, IpAddress, AddressHash>;  // floating: but this fixed
+  // Of whole addresses, of ports, and floating addresses with the only fixed one that is right.
+  struct Gone {
+    std::unordered_set<Translation, Hash> addresses;
+    std::unordered_set<Translation, Hash> ports;
+    std::unordered_map<IpAddress, IpAddress, AddressHash> others;
+
+    [[nodiscard]] bool holds(const ConnectionView& connection) const;
+    [[nodiscard]] bool leads_elsewhere(const IpAddress& floating, const IpAddress& fixed) const;
+  };
   // Requests for deletion back to back, cut into pieces that one send takes.
   using Deletions = std::vector<std::vector<std::byte>>;
 
   explicit KernelConnections(NetlinkSocket socket) : socket_(std::move(socket)) {}
-  [[nodiscard]] Result<std::size_t> collect(int family, const Gone& gone, const Others& others,
-                                            Deletions& out);
+  [[nodiscard]] Result<std::size_t> collect(int family, const Gone& gone, Deletions& out);
   // How many of them the kernel did not carry out, because they had ended by themselves.
   [[nodiscard]] Result<std::size_t> remove(const Deletions& deletions);
 

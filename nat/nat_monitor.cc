@@ -56,7 +56,9 @@ void NatMonitor::wait() {
 
 void NatMonitor::read() {
   auto on_message = [this](const nlmsghdr& message) {
-    if (const auto commit = reader_.take(message)) observer_.foreign_commit(*commit);
+    const CommitNews news = reader_.take(message);
+    if (news.to_ours) observer_.foreign_commit(*news.to_ours);
+    if (news.to_neighbours) observer_.neighbours_changed();
     return true;
   };
   const auto more = socket_.receive(on_message);

@@ -133,6 +133,7 @@ class NatObserver {
 
   virtual void foreign_commit(const ForeignCommit& commit) = 0;
   // Somebody added, changed or removed a base chain or a table: neighbours() may answer otherwise.
+  // So it may after nat_overrun(), and after a time without events (NatEvents::mute).
   virtual void neighbours_changed() {}
   // Events were lost (ENOBUFS): read everything again.
   virtual void nat_overrun() = 0;

@@ -27,6 +27,17 @@ ForeignCommit commit_of(const NetfilterMessage& message) {
   return commit;
 }
 
+// A table, or a base chain, in a family whose packets are ours as well.
+bool may_concern_neighbours(const NetfilterMessage& message) {
+  if (message.family != NFPROTO_INET && message.family != NFPROTO_IPV4 &&
+      message.family != NFPROTO_IPV6) {
+    return false;
+  }
+  if (message.type == NFT_MSG_NEWTABLE || message.type == NFT_MSG_DELTABLE) return true;
+  if (message.type != NFT_MSG_NEWCHAIN && message.type != NFT_MSG_DELCHAIN) return false;
+  return Attributes(message.attributes).find(NFTA_CHAIN_HOOK).has_value();
+}
+
 }  // namespace
 
 std::vector<std::byte> generation_request(std::uint32_t sequence) {
@@ -50,19 +61,26 @@ std::optional<std::uint32_t> generation_in(const nlmsghdr& message) {
   return generation->u32();
 }
 
-std::optional<ForeignCommit> CommitReader::take(const nlmsghdr& message) {
+CommitNews CommitReader::take(const nlmsghdr& message) {
   const auto parsed = netfilter_message(message);
-  if (!parsed || parsed->subsystem != NFNL_SUBSYS_NFTABLES) return std::nullopt;
+  if (!parsed || parsed->subsystem != NFNL_SUBSYS_NFTABLES) return {};
   if (parsed->type == NFT_MSG_NEWGEN) {
-    const bool ours = touched_;
-    touched_ = false;
-    if (!ours) return std::nullopt;
-    return commit_of(*parsed);
+    CommitNews news;
+    if (touched_) news.to_ours = commit_of(*parsed);
+    news.to_neighbours = neighbours_;
+    forget();
+    return news;
   }
-  if (touched_ || parsed->family != NFPROTO_INET) return std::nullopt;
+  const bool look = !neighbours_ && may_concern_neighbours(*parsed);
+  if (!look && (touched_ || parsed->family != NFPROTO_INET)) return {};
   const auto table = Attributes(parsed->attributes).find(kTableName);
-  touched_ = table && table->text() == table_;
-  return std::nullopt;
+  if (!table) return {};
+  if (parsed->family == NFPROTO_INET && table->text() == table_) {
+    touched_ = true;
+  } else if (look) {
+    neighbours_ = true;
+  }
+  return {};
 }
 
 }  // namespace fipd::nat

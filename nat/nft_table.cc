@@ -10,10 +10,6 @@
 #include <set>
 
 #include "nat/attributes.h"
-#include "nat/element_reply.h"
-#include "nat/neighbours.h"
-#include "nat/nft_counter.h"
-#include "nat/nft_event.h"
 #include "nat/ruleset.h"
 #include "nat/ruleset_state.h"
 
@@ -25,7 +21,6 @@ namespace {
 constexpr int kReceiveBuffer = 128 << 20;
 constexpr int kSendBuffer = 32 << 20;
 constexpr unsigned kWrites = 3;  // of the skeleton, before we believe that it cannot be
-constexpr unsigned kDumpAttempts = 5;
 constexpr std::size_t kMaxTableName = 64;
 
 bool is_table_name(std::string_view name) {
@@ -182,98 +177,6 @@ Outcome NftTable::remove() {
   return run(fmt::format("add table inet {0}\ndelete table inet {0}\n", table_));
 }
 
-Outcome NftTable::dump_map(Map map, bool v6, std::vector<Element>& out) {
-  const std::size_t start = out.size();
-  for (unsigned attempt = 1;; ++attempt) {
-    int error = 0;
-    auto on_message = [&](const nlmsghdr& header) {
-      if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) error = EINTR;
-      if (const auto code = error_of(header)) {
-        if (*code != 0) error = *code;
-      } else {
-        decode_elements(header, map, v6, out);
-      }
-      return true;
-    };
-    const auto request = encoder_.request(map_index(map, v6), socket_.next_sequence(), true);
-    if (auto sent = socket_.exchange(request, on_message); !sent) return sent;
-    if (error == 0) return {};
-    out.resize(start);
-    if (error == ENOENT) return {};  // no table, or no map yet
-    if (error != EINTR || attempt == kDumpAttempts) {
-      return fail_errno(error, fmt::format("read map {} of table inet {}",
-                                           map_name(map, v6 ? AF_INET6 : AF_INET), table_));
-    }
-  }
-}
-
-Result<std::vector<Element>> NftTable::dump() {
-  std::vector<Element> out;
-  for (unsigned kind = 0; kind < kMapKinds; ++kind) {
-    for (const bool v6 : {false, true}) {
-      if (auto done = dump_map(static_cast<Map>(kind), v6, out); !done) return fail(done.error());
-    }
-  }
-  return out;
-}
-
-Result<std::vector<Traffic>> NftTable::counters() {
-  std::vector<Element> read;
-  for (const Map map : {Map::kReceived, Map::kSent}) {
-    for (const bool v6 : {false, true}) {
-      if (auto done = dump_map(map, v6, read); !done) return fail(done.error());
-    }
-  }
-  std::sort(read.begin(), read.end(),
-            [](const Element& a, const Element& b) { return a.key.address < b.key.address; });
-  std::vector<Traffic> out;
-  out.reserve(read.size() / 2);
-  for (const Element& element : read) {
-    if (out.empty() || out.back().address != element.key.address) {
-      out.push_back({element.key.address, {}, {}});
-    }
-    const Counter& counter = std::get<Counter>(element.value);
-    (element.map == Map::kSent ? out.back().sent : out.back().received) = counter;
-  }
-  return out;
-}
-
-Result<Counter> NftTable::untranslated() {
-  Counter out;
-  int error = 0;
-  auto on_message = [&](const nlmsghdr& header) {
-    if (const auto code = error_of(header)) error = *code;
-    if (const auto counter = counter_in(header)) out = *counter;
-    return true;
-  };
-  const auto request = counter_request(table_, kUntranslated, socket_.next_sequence());
-  if (auto sent = socket_.exchange(request, on_message); !sent) return fail(sent.error());
-  if (error != 0 && error != ENOENT) {
-    return fail_errno(error,
-                      fmt::format("read counter {} of table inet {}", kUntranslated, table_));
-  }
-  return out;
-}
-
-Result<std::vector<Neighbour>> NftTable::neighbours() {
-  for (unsigned attempt = 1;; ++attempt) {
-    std::vector<Neighbour> out;
-    int error = 0;
-    auto on_message = [&](const nlmsghdr& header) {
-      if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) error = EINTR;
-      if (const auto code = error_of(header); code.value_or(0) != 0) error = *code;
-      if (auto neighbour = neighbour_in(header, table_)) out.push_back(std::move(*neighbour));
-      return true;
-    };
-    const auto request = chain_dump(socket_.next_sequence());
-    if (auto sent = socket_.exchange(request, on_message); !sent) return fail(sent.error());
-    if (error == 0) return out;
-    if (error != EINTR || attempt == kDumpAttempts) {
-      return fail_errno(error, "read the chains of other tables");
-    }
-  }
-}
-
 Result<std::vector<NftTable::Refusal>> NftTable::send(std::span<const ElementChange> changes,
                                                       ElementEncoder::Packing packing) {
   const auto batch = encoder_.encode(changes, socket_.next_sequence(), packing);
@@ -286,29 +189,6 @@ Result<std::vector<NftTable::Refusal>> NftTable::send(std::span<const ElementCha
   };
   if (auto sent = socket_.exchange(batch, on_message); !sent) return fail(sent.error());
   return refusals;
-}
-
-Result<bool> NftTable::map_exists(std::size_t map) {
-  int error = 0;
-  auto on_message = [&](const nlmsghdr& header) {
-    if (const auto code = error_of(header)) error = *code;
-    return true;
-  };
-  const auto request = encoder_.request(map, socket_.next_sequence(), false);
-  if (auto sent = socket_.exchange(request, on_message); !sent) return fail(sent.error());
-  return error == 0;
-}
-
-Result<std::uint32_t> NftTable::generation() {
-  std::optional<std::uint32_t> generation;
-  auto on_message = [&](const nlmsghdr& header) {
-    if (const auto found = generation_in(header)) generation = found;
-    return true;
-  };
-  const auto request = generation_request(socket_.next_sequence());
-  if (auto sent = socket_.exchange(request, on_message); !sent) return fail(sent.error());
-  if (!generation) return fail(ErrorCode::kKernel, "nftables does not tell its generation");
-  return *generation;
 }
 
 CommitFailure NftTable::explain(std::span<const ElementChange> changes,

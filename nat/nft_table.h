@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/base/function_ref.h"
 #include "daemon/base/netlink_socket.h"
 #include "nat/element_message.h"
 #include "nat/nat_table.h"
@@ -55,6 +56,10 @@ class NftTable : public NatTable {
   };
   [[nodiscard]] Result<std::vector<Refusal>> send(std::span<const ElementChange> changes,
                                                   ElementEncoder::Packing packing);
+  // Sends one request and hands over what comes; the errno that the kernel answered, EINTR where a
+  // commit ran into a dump.
+  [[nodiscard]] Result<int> ask(std::span<const std::byte> request,
+                                FunctionRef<void(const nlmsghdr&)> take);
   [[nodiscard]] Outcome dump_map(Map map, bool v6, std::vector<Element>& out);
   [[nodiscard]] Result<bool> map_exists(std::size_t map);
   [[nodiscard]] CommitFailure explain(std::span<const ElementChange> changes,

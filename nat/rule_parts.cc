@@ -87,8 +87,13 @@ Part if_translated() {
   return {"ct status dnat", "[ ct load status => reg 1 ]\n" + any_of(IPS_DST_NAT)};
 }
 
-Part if_new() {
-  return {"ct state new", "[ ct load state => reg 1 ]\n" + any_of(NF_CT_STATE_BIT(IP_CT_NEW))};
+Part if_first() {
+  return {"ct state new ct status ! confirmed",
+          "[ ct load state => reg 1 ]\n" + any_of(NF_CT_STATE_BIT(IP_CT_NEW)) +
+              fmt::format("[ ct load status => reg 1 ]\n"
+                          "[ bitwise reg 1 = ( reg 1 & 0x{:08x} ) ^ 0x00000000 ]\n"
+                          "[ cmp eq reg 1 0x00000000 ]\n",
+                          static_cast<unsigned>(IPS_CONFIRMED))};
 }
 
 Part if_from(std::string_view interface) {

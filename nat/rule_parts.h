@@ -44,7 +44,9 @@ struct Part {
 [[nodiscard]] Part accept();
 [[nodiscard]] Part drop();
 [[nodiscard]] Part if_translated();  // ct status dnat
-[[nodiscard]] Part if_new();         // ct state new
+// The first packet of a connection. State "new" alone is also every further packet of one that
+// nobody has answered, as UDP need not be.
+[[nodiscard]] Part if_first();
 // "tap*", or a whole name.
 [[nodiscard]] Part if_from(std::string_view interface);
 [[nodiscard]] Part if_source_in(const Layout& layout, std::string_view set);

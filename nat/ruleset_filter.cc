@@ -34,7 +34,7 @@ void append_counting(Way way, std::vector<Rule>& out) {
 void append_connection_limits(Way way, std::vector<Rule>& out) {
   for (const Map map : {Map::kNewConnections, Map::kConnections}) {
     for (const Layout& layout : {kV4, kV6}) {
-      out.push_back(rule_of({if_new(), if_metered(layout, way, map), drop()},
+      out.push_back(rule_of({if_first(), if_metered(layout, way, map), drop()},
                             map == Map::kConnections ? "too many at a time" : "too many a second"));
     }
   }

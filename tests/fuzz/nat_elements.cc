@@ -3,14 +3,14 @@
 #include "netlink_message.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using fipd::nat::Map;
   for_each_message(data, size, [](const nlmsghdr& message) {
-    std::vector<fipd::nat::Element> mappings;
-    for (const Map map : {Map::kFixedByFloating, Map::kHairpin}) {
+    std::vector<fipd::nat::Element> elements;
+    for (unsigned kind = 0; kind < fipd::nat::kMapKinds; ++kind) {
       for (const bool v6 : {false, true}) {
-        fipd::nat::decode_elements(message, map, v6, mappings);
+        decode_elements(message, static_cast<fipd::nat::Map>(kind), v6, elements);
       }
     }
+    for (const fipd::nat::Element& element : elements) (void)to_string(element);
     std::vector<fipd::nat::IntervalMark> marks;
     fipd::nat::for_each_element(message, [&](const fipd::nat::ElementView& element) {
       if (element.key.size() != 4 && element.key.size() != 16) return;

@@ -38,6 +38,9 @@ TEST(ConntrackMessage, ReadsWhoSpeaksToWhomBeforeAndAfterTranslation) {
   EXPECT_EQ(connection->original_destination, ip("172.16.1.3"));
   EXPECT_EQ(connection->reply_source, ip("10.65.0.13"));
   EXPECT_EQ(connection->reply_destination, ip("192.0.2.9"));
+  EXPECT_EQ(connection->protocol, 6);
+  EXPECT_EQ(connection->original_destination_port, 22);
+  EXPECT_EQ(connection->reply_source_port, 22);
   EXPECT_EQ(connection->id, 0xe07dbc88U);
   EXPECT_EQ(connection->zone, 5);
 }

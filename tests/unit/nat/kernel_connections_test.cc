@@ -91,6 +91,64 @@ TEST_F(KernelConnectionsTest, FindsConnectionsInZonesAndOtherProtocols) {
   EXPECT_NE(shell("conntrack -L").find(" 0 flow entries"), std::string::npos);
 }
 
+TEST_F(KernelConnectionsTest, FlushesOnePortAndLeavesTheOthersOfTheAddress) {
+  const auto udp = [](const char* client, unsigned port, const char* fixed, unsigned fixed_port) {
+    track(fmt::format("-s {0} -d 172.16.1.3 -r {1} -q {0}", client, fixed),
+          fmt::format("--sport 1000 --dport {} --reply-port-src {} --reply-port-dst 1000", port,
+                      fixed_port));
+  };
+  udp("192.0.2.1", 53, "10.65.0.13", 5353);
+  udp("192.0.2.2", 53, "10.65.0.13", 5354);  // as it was forwarded before
+  udp("192.0.2.3", 54, "10.65.0.13", 5353);
+  udp("192.0.2.4", 53, "10.65.0.14", 5353);
+  const std::string tcp = shell(
+      "conntrack -I -p tcp -t 600 -s 192.0.2.5 -d 172.16.1.3 -r 10.65.0.13 -q 192.0.2.5 --state "
+      "ESTABLISHED --sport 1000 --dport 53 --reply-port-src 5353 --reply-port-dst 1000");
+  ASSERT_NE(tcp.find("1 flow entries"), std::string::npos) << tcp;
+  // What the instance began has nothing to do with a port that was forwarded to it.
+  track("-s 10.65.0.13 -d 192.0.2.9 -r 192.0.2.9 -q 172.16.1.3");
+  EXPECT_EQ(flush({{ip("172.16.1.3"), ip("10.65.0.13"), 17, 53, 5353}}), 1u);
+  EXPECT_EQ(tracked("src=192.0.2.1 "), 0u);
+  EXPECT_EQ(tracked(), 4u);
+  EXPECT_EQ(flush({{ip("172.16.1.3"), ip("10.65.0.13"), 6, 53, 5353}}), 1u);
+  EXPECT_NE(shell("conntrack -L -p tcp").find(" 0 flow entries"), std::string::npos);
+}
+
+TEST_F(KernelConnectionsTest, TakesAddressesAndPortsOfBothFamiliesInOneCall) {
+  track("-s 192.0.2.9 -d 172.16.1.3 -r 10.65.0.13 -q 192.0.2.9");
+  track("-s 192.0.2.9 -d 172.16.1.4 -r 10.65.0.14 -q 192.0.2.9");
+  track("-s 192.0.2.9 -d 172.16.1.5 -r 10.65.0.15 -q 192.0.2.9");
+  track("-s 2001:db8:9::1 -d 2001:db8::3 -r fd65::13 -q 2001:db8:9::1");
+  track("-s fd65::14 -d 2001:db8:9::1 -r 2001:db8:9::1 -q 2001:db8::4");
+  EXPECT_EQ(flush({{ip("172.16.1.3"), ip("10.65.0.13"), 17, 53, 53},
+                   {ip("172.16.1.4"), ip("10.65.0.14")},
+                   {ip("172.16.1.5"), ip("10.65.0.15"), 17, 54, 53},
+                   {ip("2001:db8::3"), ip("fd65::13"), 17, 53, 53},
+                   {ip("2001:db8::4"), ip("fd65::14")}}),
+            4u);
+  EXPECT_EQ(tracked(), 1u);
+  EXPECT_EQ(tracked("dst=172.16.1.5 "), 1u);
+}
+
+// Hairpin, one floating IP calling another, and what the instance began, by UDP and ICMP.
+TEST_F(KernelConnectionsTest, FlushesWhatTheInstanceBeganUnderAFloatingIPThatItLost) {
+  track("-s 10.65.0.13 -d 192.0.2.9 -r 192.0.2.9 -q 172.16.1.3");
+  track("-s 10.65.0.13 -d 172.16.1.3 -r 10.65.0.13 -q 172.16.1.3");
+  track("-s 10.65.0.13 -d 172.16.1.4 -r 10.65.0.14 -q 172.16.1.3");
+  track("-s 10.65.0.13 -d 192.0.2.10 -r 192.0.2.10 -q 10.65.0.13");  // under its fixed IP
+  track("-s 10.65.0.14 -d 192.0.2.9 -r 192.0.2.9 -q 172.16.1.4");
+  for (const char* ping : {"-s 10.65.0.13 -d 192.0.2.9 -r 192.0.2.9 -q 172.16.1.3",
+                           "-s 10.65.0.14 -d 192.0.2.9 -r 192.0.2.9 -q 172.16.1.4"}) {
+    const std::string said = shell(fmt::format(
+        "conntrack -I -p icmp -t 600 {} --icmp-type 8 --icmp-code 0 --icmp-id 7", ping));
+    ASSERT_NE(said.find("1 flow entries"), std::string::npos) << said;
+  }
+  EXPECT_EQ(flush({{ip("172.16.1.3"), ip("10.65.0.13")}}), 4u);
+  EXPECT_EQ(tracked(), 2u);
+  EXPECT_EQ(tracked("dst=172.16.1.3"), 0u);
+  EXPECT_NE(shell("conntrack -L -p icmp").find(" 1 flow entries"), std::string::npos);
+}
+
 TEST_F(KernelConnectionsTest, FlushesOfThousandsExactlyTheOnesThatAreGone) {
   // conntrack -R reads what it would be told by -I, one entry a line.
   std::string script;

@@ -1,6 +1,7 @@
 #include "nat/nat_monitor.h"
 
 #include <chrono>
+#include <utility>
 
 #include <boost/asio/io_context.hpp>
 
@@ -13,9 +14,11 @@ class Witness : public NatObserver {
  public:
   void foreign_commit(const ForeignCommit& commit) override { seen.push_back(commit); }
   void nat_overrun() override { ++overruns; }
+  void neighbours_changed() override { ++neighbours; }
 
   std::vector<ForeignCommit> seen;
   unsigned overruns = 0;
+  unsigned neighbours = 0;
 };
 
 class NatMonitorTest : public NftTableFixture {
@@ -67,6 +70,30 @@ TEST_F(NatMonitorTest, SeesAFlushedRulesetAndADeletedTable) {
 TEST_F(NatMonitorTest, PassesOverOtherTables) {
   by_hand("add table ip fipd; add table inet fipd2; add chain inet fipd2 fipd");
   look();
+  EXPECT_TRUE(witness_.seen.empty());
+}
+
+TEST_F(NatMonitorTest, TellsOfBaseChainsAndTablesOfOthersAndOfNothingElseOfTheirs) {
+  ASSERT_EQ(ensure(), "the table is missing");
+  const auto told = [&] {
+    look();
+    return std::exchange(witness_.neighbours, 0U);
+  };
+  EXPECT_EQ(told(), 0u);
+  shell("iptables-nft -t nat -A POSTROUTING -s 10.65.0.0/16 -j MASQUERADE");
+  EXPECT_GE(told(), 1u);
+  by_hand(
+      "add table inet other; add chain inet other plain; add set inet other s { type ipv4_addr; }");
+  EXPECT_EQ(told(), 1u) << "the table";
+  by_hand("add rule inet other plain accept; add element inet other s { 10.0.0.1 }");
+  by_hand("add chain inet other more");
+  EXPECT_EQ(told(), 0u);
+  by_hand("add chain inet other drops { type filter hook forward priority 0; policy drop; }");
+  EXPECT_EQ(told(), 1u);
+  by_hand("add chain inet other drops { policy accept; }");
+  EXPECT_EQ(told(), 1u);
+  by_hand("delete table inet other");
+  EXPECT_EQ(told(), 1u);
   EXPECT_TRUE(witness_.seen.empty());
 }
 
