@@ -130,6 +130,21 @@ TEST_F(KernelConnectionsTest, TakesAddressesAndPortsOfBothFamiliesInOneCall) {
   EXPECT_EQ(tracked("dst=172.16.1.5 "), 1u);
 }
 
+TEST_F(KernelConnectionsTest, FlushesWhateverLeadsElsewhereThanToTheOneThatIsRight) {
+  track("-s 192.0.2.1 -d 172.16.1.3 -r 10.65.0.13 -q 192.0.2.1");
+  track("-s 192.0.2.2 -d 172.16.1.3 -r 10.65.0.14 -q 192.0.2.2");
+  track("-s 10.65.0.14 -d 192.0.2.9 -r 192.0.2.9 -q 172.16.1.3");
+  track("-s 10.65.0.13 -d 192.0.2.8 -r 192.0.2.8 -q 172.16.1.3");
+  track("-s 172.16.1.3 -d 172.16.1.4 -r 10.65.0.15 -q 172.16.1.3");  // from another host
+  Translation others{ip("172.16.1.3"), ip("10.65.0.13")};
+  others.others = true;
+  EXPECT_EQ(flush({others}), 2u);
+  EXPECT_EQ(tracked("10.65.0.14"), 0u);
+  others.fixed = IpAddress();
+  EXPECT_EQ(flush({others}), 2u);
+  EXPECT_EQ(tracked(), 1u);
+}
+
 // Hairpin, one floating IP calling another, and what the instance began, by UDP and ICMP.
 TEST_F(KernelConnectionsTest, FlushesWhatTheInstanceBeganUnderAFloatingIPThatItLost) {
   track("-s 10.65.0.13 -d 192.0.2.9 -r 192.0.2.9 -q 172.16.1.3");

@@ -126,7 +126,7 @@ TEST_F(RulesetRepairTest, ATranslationWithFlagsOfItsOwn) {
 
 TEST_F(RulesetRepairTest, AMissingMap) {
   by_hand("flush chain inet fipd postrouting; delete map inet fipd floating_by_fixed6");
-  expect_repaired("chain postrouting has 0 rules instead of 11; map floating_by_fixed6 is missing");
+  expect_repaired("chain postrouting has 0 rules instead of 12; map floating_by_fixed6 is missing");
 }
 
 TEST_F(RulesetRepairTest, AMapOfAWrongTypeLosesItsElementsOnly) {
@@ -136,7 +136,7 @@ TEST_F(RulesetRepairTest, AMapOfAWrongTypeLosesItsElementsOnly) {
       "floating_by_fixed { type ipv4_addr : ipv4_addr; size 10; }; add element inet fipd "
       "floating_by_fixed { 10.65.0.0 : 172.16.0.0 }");
   expect_repaired(
-      "chain postrouting has 0 rules instead of 11; map floating_by_fixed is of the wrong type", 1);
+      "chain postrouting has 0 rules instead of 12; map floating_by_fixed is of the wrong type", 1);
 }
 
 TEST_F(RulesetRepairTest, AnInternalSetThatSomebodyAddedTo) {
@@ -161,12 +161,12 @@ TEST_F(RulesetRepairTest, AnotherModeAndBack) {
   options_.snat = SnatMode::kHairpin;
   options_.internal.clear();
   expect_repaired(
-      "chain postrouting has 11 rules instead of 2; set hairpin is missing; set hairpin6 is "
+      "chain postrouting has 12 rules instead of 2; set hairpin is missing; set hairpin6 is "
       "missing; set internal is not fipd's; set internal6 is not fipd's");
   options_.internal = {*Prefix::parse("192.0.2.0/24")};
   options_.snat = SnatMode::kEgress;
   expect_repaired(
-      "chain postrouting has 2 rules instead of 10; set internal is missing; set hairpin is not "
+      "chain postrouting has 2 rules instead of 11; set internal is missing; set hairpin is not "
       "fipd's; set hairpin6 is not fipd's");
 }
 
@@ -174,8 +174,8 @@ TEST_F(RulesetRepairTest, KeepsForwardsAndLimitsThatTheTableHasAlready) {
   options_.forwards = options_.limits = true;
   expect_repaired(
       "chain inbound is missing; chain inbound_from_host is missing; chain prerouting has 2 rules "
-      "instead of 4; chain output has 2 rules instead of 4; chain postrouting has 11 rules instead "
-      "of 13; chain outbound is missing; chain outbound_to_host is missing; set hairpin is "
+      "instead of 4; chain output has 2 rules instead of 4; chain postrouting has 12 rules instead "
+      "of 14; chain outbound is missing; chain outbound_to_host is missing; set hairpin is "
       "missing; "
       "set hairpin6 is missing; map forward is missing; map forward6 is missing; set rate_in is "
       "missing; set rate_in6 is missing; set rate_out is missing; set rate_out6 is missing; set "
@@ -201,7 +201,7 @@ TEST_F(RulesetRepairTest, DropsWhatTheConfigurationNoLongerAsksFor) {
   options_.accounting = false;
   options_.metadata = {};
   expect_repaired(
-      "chain prerouting has 6 rules instead of 2; chain postrouting has 13 rules instead of 11; "
+      "chain prerouting has 6 rules instead of 2; chain postrouting has 14 rules instead of 12; "
       "chain inbound is not fipd's; chain inbound_from_host is not fipd's; chain guard is not "
       "fipd's; chain loopback is not fipd's; chain outbound is not fipd's; chain outbound_to_host "
       "is not fipd's; set received is not fipd's; set received6 is not fipd's; set sent is not "
