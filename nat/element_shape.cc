@@ -13,8 +13,7 @@ namespace {
 
 // Concatenations are padded to words of 32 bits, part by part.
 constexpr std::size_t kWord = 4;
-// Attributes of 32 and 64 bits, with their headers.
-constexpr std::size_t kNumber = NLA_HDRLEN + 4;
+// An attribute of 64 bits, with its header.
 constexpr std::size_t kLongNumber = NLA_HDRLEN + 8;
 
 template <typename T>
