@@ -41,7 +41,11 @@ StatusReport Daemon::status() {
     report.counts[static_cast<std::size_t>(State::kLearned)] += learned;
   }
   report.sources = {api_->report(), files_->report()};
-  if (etcd_) report.sources.push_back(etcd_->report());
+  if (etcd_) {
+    report.sources.push_back(etcd_->report());
+    const std::string& problem = etcd_status_->problem();
+    if (!problem.empty()) report.sources.back().problems.push_back(problem);
+  }
   report.bird.enabled = bird_ != nullptr;
   if (announcements_) report.bird = announcements_->report();
   report.counters = reconciler_->counters();

@@ -118,6 +118,14 @@ Outcome Daemon::open_etcd() {
   if (!made) return fail(std::move(made).error());
   etcd_ = std::move(*made);
   etcd_->load();
+  const EtcdSourceOptions source = etcd_of(config_);
+  auto client = EtcdClient::make(context_.get_executor(), source.client);
+  if (!client) return fail(std::move(client).error());
+  EtcdStatusOptions status;
+  status.prefix = source.prefix;
+  status.host = source.host;
+  etcd_status_ = std::make_unique<EtcdStatus>(context_.get_executor(), std::move(*client),
+                                              std::move(status), *this, events_);
   return success();
 }
 
@@ -128,6 +136,7 @@ void Daemon::spawn_tasks() {
   if (etcd_) {
     tasks_.spawn("etcd", etcd_->run());
     tasks_.spawn("etcd's snapshot", etcd_->run_saves());
+    tasks_.spawn("status to etcd", etcd_status_->run());
   }
   if (announcements_) {
     tasks_.spawn("announcements", announcements_->run_refreshes());

@@ -22,6 +22,7 @@
 #include "daemon/reconcile/reconciler.h"
 #include "daemon/sources/api.h"
 #include "daemon/sources/etcd/etcd_source.h"
+#include "daemon/sources/etcd/etcd_status.h"
 #include "daemon/sources/files.h"
 #include "daemon/state/store_keeper.h"
 #include "nat/kernel_connections.h"
@@ -99,6 +100,7 @@ class Daemon final : public Service {
   std::unique_ptr<ApiSource> api_;
   std::unique_ptr<FilesSource> files_;
   std::unique_ptr<EtcdSource> etcd_;  // null where none is configured
+  std::unique_ptr<EtcdStatus> etcd_status_;
   std::unique_ptr<bgp::BirdClient> bird_;
   std::unique_ptr<Announcements> announcements_;
   std::unique_ptr<bgp::BirdWatch> bird_watch_;

@@ -243,5 +243,38 @@ def test_another_member_is_asked_when_one_dies():
         cloud.close()
 
 
+def test_the_controller_hears_how_each_floating_ip_stands(running):
+    running.put(3)
+    running.put(5, interface="tap-nowhere")
+    running.topology.wait_routed("172.16.1.3", 15)
+    prefix = "/fipd/v1/status/compute1/"
+
+    def told(number, state):
+        return running.etcd.objects(prefix).get(f"{prefix}fip/id{number}", {}).get("state") == state
+
+    wait_for(lambda: told(3, "announced") and told(5, "waiting"), 20,
+             lambda: f"both are told: {running.etcd.objects(prefix)}", 0.2)
+    entries = running.etcd.objects(prefix)
+    assert entries[f"{prefix}fip/id3"] == {"floating": "172.16.1.3", "state": "announced",
+                                           "reason": "", "announced": 1, "sessions": 1}
+    assert "tap-nowhere" in entries[f"{prefix}fip/id5"]["reason"]
+    wait_for(lambda: running.etcd.objects(prefix)[f"{prefix}agent"]["floating_ips"].get("waiting"), 20,
+             "the agent's key counts it", 0.2)
+    agent = running.etcd.objects(prefix)[f"{prefix}agent"]
+    assert (agent["host"], agent["bird"], agent["sessions"]) == ("compute1", True, 1)
+    assert all(item["lease"] for item in running.etcd.records(prefix).values())
+    # An id that moves to another address, and one that goes.
+    running.etcd.put(f"{HOST}id3", {**binding(6), "id": "id3"})
+    running.etcd.delete(f"{HOST}id5")
+    wait_for(lambda: running.etcd.objects(prefix).get(f"{prefix}fip/id3", {}).get("floating")
+             == "172.16.1.6" and f"{prefix}fip/id5" not in running.etcd.objects(prefix), 20,
+             lambda: f"both changes are told: {running.etcd.objects(prefix)}", 0.2)
+    # A lease that was revoked takes all keys along; they are written again under another.
+    lease = running.etcd.records(prefix)[f"{prefix}agent"]["lease"]
+    running.etcd.revoke(lease)
+    wait_for(lambda: len(running.etcd.records(prefix)) == 2, 40, "all is written again", 0.5)
+    assert running.etcd.records(prefix)[f"{prefix}agent"]["lease"] != lease
+
+
 def _b64(text):
     return base64.b64encode(text.encode()).decode()
