@@ -133,3 +133,32 @@ def test_a_reflector_prefers_by_local_pref(reflected, family):
     assert path.local_pref == 100
     assert [each.local_pref for each in router.paths(floating) if each.drained] == [0]
     one.undrain()
+
+
+def others(host, floating):
+    """Who else announces it, in fipd's words; a list that may be empty."""
+    row = host.fipd.row(floating)
+    return (row or {}).get("also_announced_by", [])
+
+
+@FAMILIES
+def test_fipd_says_who_else_announces_an_address(ebgp, family):
+    """Both hosts: the own session's and the pipe's; the routers send all paths."""
+    floating = of(family, BOTH)
+    for host, other, alone in zip(ebgp.hosts, reversed(ebgp.hosts), (MINE, OTHERS)):
+        wait_for(lambda host=host, other=other:
+                 any(f"AS{other.asn}" in each for each in others(host, floating)), 20,
+                 lambda host=host: f"{host.name} sees it: {host.fipd.row(floating)}", 0.2)
+        assert host.fipd.row(floating)["state"] == "announced"
+        assert others(host, of(family, alone)) == []
+
+
+@FAMILIES
+def test_fipd_sees_the_other_host_through_a_reflector(reflected, family):
+    """One of the two at least: the reflector sends back its best path only."""
+    floating = of(family, BOTH)
+    host = wait_for(lambda: [each for each in reflected.hosts if others(each, floating)], 20,
+                    "one of the two sees the other", 0.2)[0]
+    other = reflected.hosts[2 - host.number]
+    # Its router id, as the reflector's ORIGINATOR_ID has it.
+    assert others(host, floating) == [f"10.255.0.{other.number}"]
