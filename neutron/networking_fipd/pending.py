@@ -6,10 +6,10 @@ are dropped, because the leader's comparison finds what a process forgets.
 """
 import os
 import random
-import threading
-import time
 
 from oslo_log import log as logging
+
+from networking_fipd import threads
 
 LOG = logging.getLogger(__name__)
 
@@ -28,7 +28,8 @@ class Pending:
 
     def _begin(self):
         self._pid = os.getpid()
-        self._changed = threading.Condition()
+        self._threading, self._time = threads.primitives()
+        self._changed = self._threading.Condition()
         self._notes = {}      # (kind, key) -> None, in order
         self._thread = None
 
@@ -46,8 +47,8 @@ class Pending:
                 self._notes.clear()
             self._notes[kind, key] = None
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="networking_fipd",
-                                                daemon=True)
+                self._thread = self._threading.Thread(target=self._run, daemon=True,
+                                                      name="networking_fipd")
                 self._thread.start()
             self._changed.notify()
 
@@ -69,7 +70,7 @@ class Pending:
                 (LOG.warning if failures in (1, 10) else LOG.debug)(
                     "%d changes are not in etcd yet (next attempt in %.1f s): %s",
                     len(notes), pause, error, exc_info=not str(error))
-                time.sleep(pause)
+                self._time.sleep(pause)
 
     def _take(self):
         with self._changed:

@@ -39,13 +39,20 @@ class FipdPlugin(service_base.ServicePluginBase):
         self._subscribe()
         _listen_to_sessions(self._pending)
         _listen_to_tables()
-        self.add_worker(worker.Worker(options, socket.gethostname()))
+        self._leadership = worker.Worker(options, socket.gethostname())
+        self.add_worker(self._leadership)
 
     def get_plugin_type(self):
         return PLUGIN_TYPE
 
     def get_plugin_description(self):
         return "Writes floating IPs to etcd for fipd on the compute hosts"
+
+    def start_rpc_listeners(self):
+        """Each RPC worker calls this. Where uWSGI serves the API and neutron-rpc-server the rest,
+        as Debian does it, nobody starts the workers of plugins: so its RPC workers lead as well."""
+        self._leadership.start_thread()
+        return []
 
     def _subscribe(self):
         changes = (events.AFTER_CREATE, events.AFTER_UPDATE, events.AFTER_DELETE)

@@ -14,9 +14,17 @@ class Worker(neutron_worker.BaseWorker):
         self._host = host
         self._leadership = None
         self._thread = None
+        self._pid = 0
 
     def start(self):
         super().start(desc=self.desc)
+        self.start_thread()
+
+    def start_thread(self):
+        """Once in a process."""
+        if self._thread is not None and self._pid == os.getpid():
+            return
+        self._pid = os.getpid()
         self._leadership = leadership.Leadership(self._options, f"{self._host}:{os.getpid()}")
         self._thread = threading.Thread(target=self._leadership.run, daemon=True,
                                         name="networking_fipd leadership")

@@ -4,6 +4,7 @@ Needs no keystone, message bus or Nova. The plugin comes from the source tree, i
 from its setup.cfg. Named so because a module "neutron" here would hide Neutron itself.
 """
 import configparser
+import contextlib
 import http.client
 import json
 import os
@@ -86,7 +87,7 @@ class Neutron:
         if not os.path.exists(self.database):
             make_database(lab, self.database)
         self._write_config(etcd_endpoints, api_workers, plugin, settings or {})
-        self.process = None
+        self.process = self.rpc = None
         self.seconds = 0.0   # what the last request took
         self.start()
 
@@ -119,11 +120,13 @@ class Neutron:
             config.write(out)
 
     def start(self):
-        self.process = self.lab.start(
-            self.name, ["neutron-server", "--config-file", self.config], self.namespace,
-            environment(self.lab))
-        self.lab.at_close.append(self.kill)
+        self.process = self._run(self.name, ["neutron-server", "--config-file", self.config])
         wait_for(self._serves, 60, lambda: f"neutron-server serves\n{self._tail()}", 0.1)
+
+    def _run(self, name, argv):
+        process = self.lab.start(name, argv, self.namespace, environment(self.lab))
+        self.lab.at_close.append(self.kill)
+        return process
 
     def _serves(self):
         assert self.process.alive(), f"neutron-server ended\n{self._tail()}"
@@ -143,11 +146,7 @@ class Neutron:
 
     def kill(self):
         """All processes at once: nothing is finished any more."""
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-        self.process.popen.wait()
+        _kill_group(self.process)
 
     def api(self, method, path, body=None, timeout=60):
         """The answer's object; Refused for 400 and more. `seconds` is what it took."""
@@ -208,6 +207,44 @@ def _many(kind):
 
 def _path(kind):
     return f"/v2.0/{_many(kind)}" if kind != "policy" else "/v2.0/qos/policies"
+
+
+def _kill_group(process):
+    if process is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.popen.wait()
+
+
+class SplitNeutron(Neutron):
+    """As Debian runs it: uWSGI serves the API, neutron-rpc-server does the rest."""
+
+    def start(self):
+        ini = self.lab.file(f"{self.name}.uwsgi.ini")
+        _write(ini, f"""[uwsgi]
+http-socket = {self.host}:{self.port}
+buffer-size = 65535
+plugins = python3
+master = true
+lazy-apps = true
+paste-logger = true
+die-on-term = true
+enable-threads = true
+processes = 2
+threads = 8
+add-header = Connection: close
+rem-header = Content-Length
+wsgi-file = /usr/bin/neutron-api
+pyargv = --config-file={self.config}
+""")
+        self.rpc = self._run(f"{self.name}-rpc", ["neutron-rpc-server", "--config-file",
+                                                  self.config])
+        self.process = self._run(self.name, ["uwsgi", "--ini", ini])
+        wait_for(self._serves, 60, lambda: f"uWSGI serves\n{self._tail()}", 0.1)
+
+    def kill(self):
+        for process in (self.process, self.rpc):
+            _kill_group(process)
 
 
 class Cloud:

@@ -1,8 +1,8 @@
 """The reference page's sequence, by the real `openstack` client."""
 import json
 
-from conftest import PREFIX
 import pytest
+from stack import PREFIX
 from waiting import wait_for
 
 

@@ -4,10 +4,10 @@ import os
 import signal
 import statistics
 
-from conftest import PREFIX, Stack
 from namespaces import Lab, run
 from neutron_server import Neutron
 import pytest
+from stack import PREFIX, Stack
 from waiting import wait_for
 
 HANG = 20  # Far above what an API call takes, far below what a hung etcd would cost it.
@@ -36,15 +36,6 @@ def compared(stack, timeout=30):
             ready(stack) if ready(stack) > since else None), timeout, "a comparison", 0.1)
 
 
-def settled(stack, timeout=60):
-    """fipd-neutron-sync finds no difference."""
-    def equal():
-        code, text = stack.neutron.sync()
-        assert code == 0, text
-        return True
-    wait_for(equal, timeout, "etcd is equal to the database", 0.5)
-
-
 @pytest.mark.parametrize("how", ["killed", "stopped"])
 def test_api_calls_do_not_wait_for_etcd_and_everything_is_written_afterwards(harmed, how):
     stack = harmed
@@ -61,7 +52,7 @@ def test_api_calls_do_not_wait_for_etcd_and_everything_is_written_afterwards(har
     assert max(after) < HANG and statistics.median(after) < 5 * statistics.median(before) + 0.5
     stack.is_nowhere(kept, timeout=30)
     stack.serves(moved, new, "compute2", 30)
-    settled(stack)
+    stack.settled()
 
 
 def _seconds(stack):

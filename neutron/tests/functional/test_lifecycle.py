@@ -1,7 +1,7 @@
 """What happens to a floating IP in the real Neutron, read back as keys of the real etcd."""
-from conftest import PREFIX
 from neutron_server import Refused
 import pytest
+from stack import PREFIX
 
 
 def test_a_floating_ip_created_with_a_port_is_on_the_ports_host(stack):

@@ -3,10 +3,9 @@ import concurrent.futures
 import json
 import random
 
-from conftest import PREFIX
 from neutron_server import Refused
 import pytest
-from test_faults import settled
+from stack import PREFIX
 
 PORTS, FLOATING_IPS, CHANGES, CLIENTS = 12, 10, 200, 8
 
@@ -41,7 +40,7 @@ def test_after_racing_changes_over_two_workers_etcd_equals_the_database(fresh):
     with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
         done = list(pool.map(lambda seed: change(stack, ports, fips, seed), range(CHANGES)))
     assert sum(done) > CHANGES / 4, "most changes were refused"
-    settled(stack)
+    stack.settled()
     _equals_the_api(stack, fips)
 
 
