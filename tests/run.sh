@@ -69,7 +69,7 @@ reported() {
 
 summary() {
   case $1 in
-    unit* | lint | integration*) grep -E 'tests passed|passed' "$logs/$1.log" | tail -n 1 ;;
+    unit* | lint | integration* | neutron) grep -E 'tests passed|passed' "$logs/$1.log" | tail -n 1 ;;
   esac
 }
 
@@ -126,6 +126,9 @@ if build release "${targets[@]}"; then
   [ $mode = normal ] || options=("--$mode")
   py_tests integration 900 tests/integration "${side_by_side[@]}" "${options[@]}"
 fi
+options=()
+[ $mode = normal ] || options=("--$mode")
+py_tests neutron 900 neutron/tests "${side_by_side[@]}" "${options[@]}"
 if [ $mode != quick ]; then
   build asan && unit_tests asan
   fuzz "$([ $mode = full ] && echo 60 || echo 5)"

@@ -5,8 +5,10 @@ import pytest
 from stack import PREFIX
 from waiting import wait_for
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
+@pytest.mark.full
 def test_the_reference_pages_sequence_by_the_openstack_client(fresh):
     stack = fresh()
     openstack = stack.neutron.openstack

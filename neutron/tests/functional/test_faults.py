@@ -10,6 +10,8 @@ import pytest
 from stack import PREFIX, Stack
 from waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 HANG = 20  # Far above what an API call takes, far below what a hung etcd would cost it.
 
 
@@ -131,7 +133,7 @@ def test_the_tool_tells_differences_and_repairs_them_on_request(fresh):
     assert code == 2 and "etcd:" in text
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_another_server_leads_when_the_leader_is_killed(fresh):
     stack = fresh().with_cloud()
     second = Neutron(stack.lab, stack.etcd.endpoints, database=stack.neutron.database,
@@ -150,7 +152,7 @@ def test_another_server_leads_when_the_leader_is_killed(fresh):
     second.kill()
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_restored_older_snapshot_is_brought_up_to_date(fresh):
     stack = fresh().with_cloud()
     old, new = stack.cloud.port("compute1"), stack.cloud.port("compute2")

@@ -1,5 +1,9 @@
 """Port forwardings of floating IPs, from the real Neutron to the real etcd."""
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def forward(stack, fip, port, outer, inner, protocol="tcp"):
     """outer, inner: a port, or "first:last"."""

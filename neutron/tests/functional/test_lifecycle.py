@@ -3,6 +3,8 @@ from neutron_server import Refused
 import pytest
 from stack import PREFIX
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_floating_ip_created_with_a_port_is_on_the_ports_host(stack):
     port = stack.cloud.port("compute1")

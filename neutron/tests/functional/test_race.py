@@ -7,6 +7,8 @@ from neutron_server import Refused
 import pytest
 from stack import PREFIX
 
+pytestmark = pytest.mark.slow
+
 PORTS, FLOATING_IPS, CHANGES, CLIENTS = 12, 10, 200, 8
 
 
@@ -30,7 +32,6 @@ def change(stack, ports, fips, seed):
     return True
 
 
-@pytest.mark.slow
 def test_after_racing_changes_over_two_workers_etcd_equals_the_database(fresh):
     # No comparison helps: what is right must be so by the events alone.
     stack = fresh(api_workers=2, settings={

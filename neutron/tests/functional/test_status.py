@@ -5,6 +5,8 @@ import pytest
 from stack import PREFIX
 from waiting import stays, wait_for
 
+pytestmark = pytest.mark.slow
+
 
 class Fipd:
     """As docs/etcd.md says."""
@@ -101,7 +103,7 @@ def test_the_agent_is_alive_in_neutrons_list_while_its_key_is_there(stack, fipd)
     wait_for(lambda: beats()["heartbeat_timestamp"] > first, 10, "another heartbeat")
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_old_host_is_released_as_soon_as_the_new_one_has_announced(fresh):
     # A handover of an hour: only the announcement can end it.
     stack = fresh(settings={"networking_fipd": {"handover": 3600}}).with_cloud()

@@ -6,8 +6,10 @@ import pytest
 from stack import PREFIX
 from waiting import wait_for
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
+@pytest.mark.full
 def test_changes_are_written_and_somebody_leads_where_uwsgi_serves_the_api(fresh):
     # No comparison but the first: what is written later was written by the API's process.
     stack = fresh(server=SplitNeutron, settings={"networking_fipd": {"compare_interval": 3600}})

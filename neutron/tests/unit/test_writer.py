@@ -95,6 +95,14 @@ def test_coming_back_takes_the_key_off_the_lease(bench):
     assert bench.etcd.items["/fipd/v1/host/compute1/fip/f1"][2] == 0
 
 
+def test_a_serving_key_that_somebody_hung_on_a_lease_is_put_without_one(bench):
+    bench.sync(on("compute1"))
+    value, revision, _ = bench.etcd.items["/fipd/v1/host/compute1/fip/f1"]
+    bench.etcd.items["/fipd/v1/host/compute1/fip/f1"] = (value, revision, 7)
+    bench.sync(on("compute1"))
+    assert bench.etcd.items["/fipd/v1/host/compute1/fip/f1"][2] == 0
+
+
 def test_a_disassociated_floating_ip_leaves_nothing_behind_not_even_a_leaver(bench):
     bench.sync(on("compute1"))
     bench.sync(on("compute2"))
