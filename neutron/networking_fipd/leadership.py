@@ -52,7 +52,7 @@ class Leadership:
                     "no comparison of database and etcd now: %s", error,
                     exc_info=not isinstance(error, (etcd_module.Unavailable,
                                                     etcd_module.Refused)))
-            self._stop.wait(min(PAUSE, self._options.leader_ttl / 3))
+            self._stop.wait(self._options.leader_ttl / 3)
 
     def _client(self):
         return etcd_module.Etcd.from_options(self._options)

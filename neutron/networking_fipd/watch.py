@@ -45,7 +45,7 @@ class Watch:
             message = json.loads(line)
             result = message["result"]
             header = result["header"]
-            revision = int(header["revision"])
+            revision = int(header.get("revision", 0))  # none where it is canceled
         except (ValueError, KeyError, TypeError) as error:
             raise etcd_module.Unavailable(f"watch: {line[:200]!r}") from error
         self._check(result, header, revision)

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 
 from namespaces import run
 from waiting import wait_for
@@ -34,9 +35,51 @@ class NoAnswer(AssertionError):
     """etcd did not answer within the deadline of the test's own call."""
 
 
+class Certificates:
+    """An authority, a server's certificate for 127.0.0.1 and localhost, and a client's."""
+
+    def __init__(self, lab, client="fipd", name="tls"):
+        self.folder = lab.file(name)
+        os.makedirs(self.folder)
+        self.ca = self._file("ca.pem")
+        run("openssl", "req", "-x509", *self._new("ca"), "-out", self.ca, "-days", "2",
+            "-subj", f"/CN={name} authority")
+        self.cert, self.key = self._signed("server", "/CN=localhost",
+                                           "subjectAltName=IP:127.0.0.1,DNS:localhost")
+        # Without a common name: etcd takes that for a user's name.
+        self.client_cert, self.client_key = self._signed("client", f"/O={client}",
+                                                         "extendedKeyUsage=clientAuth")
+
+    def _file(self, name):
+        return os.path.join(self.folder, name)
+
+    def _new(self, name):
+        return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                self._file(f"{name}.key")]
+
+    def _signed(self, name, subject, extension):
+        with open(self._file(f"{name}.ext"), "w") as out:
+            out.write(extension + "\n")
+        run("openssl", "req", *self._new(name), "-out", self._file(f"{name}.csr"), "-subj", subject)
+        run("openssl", "x509", "-req", "-in", self._file(f"{name}.csr"), "-CA", self.ca, "-CAkey",
+            self._file("ca.key"), "-CAcreateserial", "-days", "2", "-extfile",
+            self._file(f"{name}.ext"), "-out", self._file(f"{name}.pem"))
+        return self._file(f"{name}.pem"), self._file(f"{name}.key")
+
+    def context(self):
+        made = ssl.create_default_context(cafile=self.ca)
+        made.load_cert_chain(self.client_cert, self.client_key)
+        return made
+
+    def options(self):
+        return ["--cert-file", self.cert, "--key-file", self.key, "--client-cert-auth",
+                "--trusted-ca-file", self.ca]
+
+
 class Member:
-    def __init__(self, name, host, namespace, options):
+    def __init__(self, name, host, namespace, options, tls=None):
         self.name = name
+        self.tls = tls
         self.host = host
         self.namespace = namespace
         self.options = options
@@ -46,36 +89,45 @@ class Member:
 
     @property
     def endpoint(self):
-        return f"http://{self.host}:{self.client_port}"
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.client_port}"
+
+    def connection(self, timeout):
+        """An open one."""
+        if self.tls:
+            made = http.client.HTTPSConnection(self.host, self.client_port, timeout=timeout,
+                                               context=self.tls.context())
+        else:
+            made = http.client.HTTPConnection(self.host, self.client_port, timeout=timeout)
+        with self.namespace.entered() if self.namespace else contextlib.nullcontext():
+            made.connect()
+        return made
 
     @property
     def peer(self):
         return f"{self.name}=http://127.0.0.1:{self.peer_port}"
 
-    def ask(self, path, body, timeout=5):
+    def ask(self, path, body, timeout=5, token=None):
         """The answer's object; NoAnswer where there is none in time."""
-        connection = http.client.HTTPConnection(self.host, self.client_port, timeout=timeout)
         try:
-            with self.namespace.entered() if self.namespace else contextlib.nullcontext():
-                connection.connect()
-            connection.request("POST", "/v3" + path, json.dumps(body))
-            response = connection.getresponse()
-            return json.loads(response.read())
+            with contextlib.closing(self.connection(timeout)) as connection:
+                connection.request("POST", "/v3" + path, json.dumps(body),
+                                   {"Authorization": token} if token else {})
+                response = connection.getresponse()
+                return json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise NoAnswer(f"{self.name}: {error!r}") from error
-        finally:
-            connection.close()
 
 
 class Etcd:
-    """members: how many; options: further words for each command line."""
+    """members: how many; options: further words for each command line; tls: Certificates."""
 
-    def __init__(self, lab, members=1, namespace=None, host="127.0.0.1", options=()):
+    def __init__(self, lab, members=1, namespace=None, host="127.0.0.1", options=(), tls=None):
         self.lab = lab
         serial = 0
         while os.path.exists(lab.file(f"etcd{serial}")):
             serial += members
-        self.members = [Member(f"etcd{serial + n}", host, namespace, options)
+        options = [*options, *(tls.options() if tls else [])]
+        self.members = [Member(f"etcd{serial + n}", host, namespace, options, tls)
                         for n in range(members)]
         self.start()
 
@@ -95,7 +147,7 @@ class Etcd:
     def _start(self, member):
         data = self.lab.file(member.name)
         os.makedirs(data, mode=0o700, exist_ok=True)
-        listen = f"http://{member.host}:{member.client_port}"
+        listen = member.endpoint
         peer = f"http://127.0.0.1:{member.peer_port}"
         member.process = self.lab.start(member.name, [
             "etcd", "--name", member.name, "--data-dir", data, "--logger", "zap",
@@ -149,6 +201,20 @@ class Etcd:
             env={**os.environ, "ETCDCTL_API": "3"})
         self.start()
 
+    def enable_auth(self, user, password, prefix):
+        """A root, and a user with every right below prefix. No call of this class works after."""
+        role = {"name": user}
+        for path, body in (
+                ("/auth/user/add", {"name": "root", "password": "root"}),
+                ("/auth/user/grant", {"user": "root", "role": "root"}),
+                ("/auth/role/add", role), ("/auth/role/grant", {**role, "perm": {
+                    "permType": "READWRITE", "key": b64(prefix),
+                    "range_end": b64(_after(prefix))}}),
+                ("/auth/user/add", {"name": user, "password": password}),
+                ("/auth/user/grant", {"user": user, "role": user}), ("/auth/enable", {})):
+            got = self.ask(path, body)
+            assert "header" in got, (path, got)
+
     def ask(self, path, body, timeout=5):
         return self.members[0].ask(path, body, timeout)
 
@@ -199,13 +265,9 @@ class Etcd:
 
     def history(self, prefix, since, settled=1.0):
         """Events below prefix from revision `since` on: (revision, key, text or None)."""
-        member = self.members[0]
-        connection = http.client.HTTPConnection(member.host, member.client_port,
-                                                timeout=settled)
+        connection = self.members[0].connection(settled)
         found = []
         try:
-            with member.namespace.entered() if member.namespace else contextlib.nullcontext():
-                connection.connect()
             connection.request("POST", "/v3/watch", json.dumps({"create_request": {
                 "key": b64(prefix), "range_end": b64(_after(prefix)),
                 "start_revision": str(since)}}))
