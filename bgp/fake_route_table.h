@@ -75,6 +75,11 @@ class FakeRouteTable : public RouteTable {
 
  private:
   static Key key_of(const HostRoute& route) { return {route.destination, route.metric}; }
+  // The kernel knows no realms of IPv6 routes, and says nothing of it.
+  static HostRoute kept(HostRoute route) {
+    if (route.destination.is_v6()) route.realm = 0;
+    return route;
+  }
 
   [[nodiscard]] bool has_stranger(const Key& key) const {
     const auto at = strangers_.find(key);
@@ -91,16 +96,16 @@ class FakeRouteTable : public RouteTable {
     switch (change.action) {
       case RouteAction::kAdd:
         if (ours != routes_.end() || has_stranger(key)) return EEXIST;
-        routes_[key] = change.route;
+        routes_[key] = kept(change.route);
         break;
       case RouteAction::kReplace:
         // The kernel looks at destination and metric only: a stranger's route is overwritten.
         if (ours == routes_.end() && !has_stranger(key)) return ENOENT;
         if (has_stranger(key)) strangers_.erase(key);
-        routes_[key] = change.route;
+        routes_[key] = kept(change.route);
         break;
       case RouteAction::kRemove:
-        if (ours == routes_.end() || ours->second != change.route) return 0;
+        if (ours == routes_.end() || ours->second.interface != change.route.interface) return 0;
         routes_.erase(ours);
         break;
     }

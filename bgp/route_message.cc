@@ -40,6 +40,9 @@ void read_attribute(const WireAttribute& attribute, int family, RouteMessage& ou
     case RTA_OIF:
       out.interface = attribute.number().value_or(0);
       break;
+    case RTA_FLOW:
+      out.realm = attribute.number().value_or(0);
+      break;
     case RTA_GATEWAY:
     case RTA_VIA:
     case RTA_MULTIPATH:
@@ -84,6 +87,9 @@ void encode_change(std::vector<std::byte>& out, const RouteChange& change, const
   if (id.table >= 256) message.attribute(RTA_TABLE, id.table);
   message.attribute(RTA_PRIORITY, route.metric);
   message.attribute(RTA_OIF, route.interface);
+  // Of a removal, destination, metric and interface say which. IPv6 ignores realms.
+  const bool realm = route.realm != 0 && change.action != RouteAction::kRemove;
+  if (realm && route.destination.is_v4()) message.attribute(RTA_FLOW, route.realm);
 }
 
 void encode_route_dump(std::vector<std::byte>& out, int family, std::uint32_t table,
@@ -141,7 +147,8 @@ void sort_route(const RouteMessage& message, const RouteTableId& id, RouteDump& 
                     message.direct && !message.tos && message.interface != 0 &&
                     message.destination.is_host();
   if (ours) {
-    dump.own.push_back(HostRoute{message.destination.address(), message.metric, message.interface});
+    dump.own.push_back(
+        HostRoute{message.destination.address(), message.metric, message.interface, message.realm});
   } else {
     dump.strangers.push_back(StrangerRoute{message.destination, message.metric, message.protocol});
   }

@@ -40,11 +40,12 @@ struct RouteMessage {
   std::uint32_t table = 0;
   std::uint32_t metric = 0;
   unsigned protocol = 0;
-  unsigned type = 0;       // RTN_UNICAST...
-  unsigned interface = 0;  // 0: none, or several
-  bool direct = false;     // one next hop, without a gateway
-  bool cached = false;     // a clone or an exception, no route of a table
-  bool tos = false;        // for some packets only
+  unsigned type = 0;        // RTN_UNICAST...
+  unsigned interface = 0;   // 0: none, or several
+  std::uint32_t realm = 0;  // RTA_FLOW
+  bool direct = false;      // one next hop, without a gateway
+  bool cached = false;      // a clone or an exception, no route of a table
+  bool tos = false;         // for some packets only
   bool removed = false;
 };
 [[nodiscard]] std::optional<RouteMessage> decode_route(const nlmsghdr& header);

@@ -11,11 +11,12 @@
 namespace fipd::bgp {
 
 // A host route in the routing table that BIRD learns from: "172.16.1.3 dev tap9a7e0868-da scope
-// link metric 1024", with the table's own number and protocol understood.
+// link metric 1024 realm 7", with the table's own number and protocol understood.
 struct HostRoute {
   IpAddress destination;
   std::uint32_t metric = 0;
-  unsigned interface = 0;  // ifindex
+  unsigned interface = 0;   // ifindex
+  std::uint32_t realm = 0;  // RTA_FLOW; 0: none. The kernel keeps none for IPv6, without a word
 
   friend bool operator==(const HostRoute&, const HostRoute&) = default;
 };

@@ -18,11 +18,11 @@ void KnownRoutes::set(const bgp::HostRoute& route) {
   const auto same = std::find_if(entries.begin(), entries.end(),
                                  [&](const Entry& each) { return each.metric == route.metric; });
   if (same == entries.end()) {
-    entries.push_back({route.metric, route.interface});
-  } else if (same->interface != route.interface) {
+    entries.push_back({route.metric, route.interface, route.realm});
+  } else {
     const unsigned before = same->interface;
-    same->interface = route.interface;
-    unindex(route.destination, before);
+    *same = {route.metric, route.interface, route.realm};
+    if (before != route.interface) unindex(route.destination, before);
   }
   by_interface_[route.interface].insert(route.destination);
 }

@@ -17,6 +17,7 @@ class KnownRoutes {
   struct Entry {
     std::uint32_t metric = 0;
     unsigned interface = 0;
+    std::uint32_t realm = 0;
   };
   using Entries = boost::container::small_vector<Entry, 2>;
 

@@ -194,14 +194,14 @@ void Planner::route(const IpAddress& destination, const std::optional<bgp::HostR
   if (const auto* entries = routes_.find(destination)) present = *entries;
   bool there = false;
   for (const KnownRoutes::Entry& entry : present) {
-    const bgp::HostRoute route{destination, entry.metric, entry.interface};
+    const bgp::HostRoute route{destination, entry.metric, entry.interface, entry.realm};
     if (!wanted || entry.metric != wanted->metric) {
       plan_.routes_down.push_back({bgp::RouteAction::kRemove, route});
       routes_.remove(route);
       continue;
     }
     there = true;
-    if (entry.interface == wanted->interface) continue;
+    if (route == *wanted) continue;
     plan_.routes_up.push_back({bgp::RouteAction::kReplace, *wanted});
     routes_.set(*wanted);
   }

@@ -43,6 +43,19 @@ TEST(FakeRouteTable, RemovesExactlyTheRouteAndForgivesAGoneOne) {
   EXPECT_FALSE(table.has(kSeven));
 }
 
+TEST(FakeRouteTable, KeepsRealmsOfIpv4Only) {
+  FakeRouteTable table;
+  HostRoute coloured = kRoute;
+  coloured.realm = 7;
+  HostRoute coloured6 = kOther;
+  coloured6.realm = 7;
+  EXPECT_EQ(refused(table, RouteAction::kAdd, coloured), 0);
+  EXPECT_EQ(refused(table, RouteAction::kAdd, coloured6), 0);
+  EXPECT_EQ(table.dump()->own, (std::vector{coloured, kOther}));
+  EXPECT_EQ(refused(table, RouteAction::kRemove, kRoute), 0);
+  EXPECT_FALSE(table.has(kSeven));
+}
+
 TEST(FakeRouteTable, KeepsAJournalOfWhatTookEffect) {
   FakeRouteTable table;
   table.fail(kSeven, ENETDOWN);

@@ -131,6 +131,31 @@ TEST_F(KernelRouteTableTest, ChangesTheMetricWithoutAGap) {
   EXPECT_THAT(own(), UnorderedElementsAre(drained4, drained6));
 }
 
+TEST_F(KernelRouteTableTest, ReplacesTheRealmInOneStepAndReadsItBack) {
+  v4_.realm = 7;
+  EXPECT_THAT(apply(RouteAction::kAdd, {v4_}), IsEmpty());
+  EXPECT_THAT(output_of("ip -N route show table 172"), HasSubstr("metric 1024 realm 7"));
+  EXPECT_THAT(own(), UnorderedElementsAre(v4_));
+  v4_.realm = 65535;
+  EXPECT_THAT(apply(RouteAction::kReplace, {v4_}), IsEmpty());
+  EXPECT_THAT(own(), UnorderedElementsAre(v4_));
+  v4_.realm = 0;
+  EXPECT_THAT(apply(RouteAction::kReplace, {v4_}), IsEmpty());
+  EXPECT_THAT(own(), UnorderedElementsAre(v4_));
+  v4_.realm = 9;
+  EXPECT_THAT(apply(RouteAction::kReplace, {v4_}), IsEmpty());
+  HostRoute plain = v4_;
+  plain.realm = 0;
+  EXPECT_THAT(apply(RouteAction::kRemove, {plain}), IsEmpty());
+  EXPECT_THAT(own(), IsEmpty());
+}
+
+// Why a colour is refused for IPv6 (state/derive.cc): the kernel takes the realm and forgets it.
+TEST_F(KernelRouteTableTest, TheKernelKeepsNoRealmOfAnIpv6Route) {
+  run("ip -6 route add 2001:db8::9/128 dev t1 table 172 proto 172 metric 1024 realm 7");
+  EXPECT_THAT(output_of("ip -N -6 route show table 172"), testing::Not(HasSubstr("realm")));
+}
+
 TEST_F(KernelRouteTableTest, TiesAnErrorToItsRouteAmongAThousand) {
   run("ip link set t2 down");
   std::vector<RouteChange> changes;

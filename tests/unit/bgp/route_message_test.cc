@@ -85,6 +85,24 @@ TEST(RouteMessage, RemovesLikeIpRouteDelUnicast) {
                      "08 00 06 00 00 02 00 00  08 00 04 00 03 00 00 00"));
 }
 
+TEST(RouteMessage, NamesARealmWhereItIsKeptAndNotOfARemoval) {
+  HostRoute coloured = v4();
+  coloured.realm = 7;
+  // ip route add 203.0.113.7/32 dev t1 table 172 proto 172 scope link metric 1024 realm 7, but for
+  // the order of attributes: ip writes the realm before metric and interface
+  EXPECT_EQ(encoded(RouteAction::kAdd, coloured, 172, kSequence),
+            captured("3c 00 00 00 18 00 05 06  13 f1 03 6b 00 00 00 00"
+                     "02 20 00 00 ac ac fd 01  00 00 00 00 08 00 01 00"
+                     "cb 00 71 07 08 00 06 00  00 04 00 00 08 00 04 00"
+                     "03 00 00 00 08 00 0b 00  07 00 00 00"));
+  EXPECT_EQ(encoded(RouteAction::kRemove, coloured, 172, kSequence),
+            encoded(RouteAction::kRemove, v4(), 172, kSequence));
+  HostRoute coloured6 = v6();
+  coloured6.realm = 7;
+  EXPECT_EQ(encoded(RouteAction::kAdd, coloured6, 172, kSequence),
+            encoded(RouteAction::kAdd, v6(), 172, kSequence));
+}
+
 TEST(RouteMessage, AsksForAcknowledgementOnlyWhereTold) {
   std::vector<std::byte> quiet;
   encode_change(quiet, RouteChange{RouteAction::kAdd, v4()}, RouteTableId{172, 172}, 1, false);

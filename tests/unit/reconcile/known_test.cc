@@ -30,6 +30,15 @@ TEST(KnownRoutes, FindsDestinationsByTheInterfaceTheyMovedTo) {
   EXPECT_NE(routes.by_interface(8), nullptr);
 }
 
+TEST(KnownRoutes, TakesTheNewRealmOfAMetric) {
+  KnownRoutes routes;
+  routes.set({kFloating, 1024, 7, 5});
+  routes.set({kFloating, 1024, 7, 6});
+  ASSERT_EQ(routes.find(kFloating)->size(), 1u);
+  EXPECT_EQ(routes.find(kFloating)->front().realm, 6u);
+  EXPECT_NE(routes.by_interface(7), nullptr);
+}
+
 TEST(KnownRoutes, RemovingAnotherInterfacesRouteDoesNothing) {
   KnownRoutes routes;
   routes.set({kFloating, 1024, 7});
