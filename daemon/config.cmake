@@ -2,6 +2,7 @@ fipd_library(fipd_config
   SOURCES
     ${CMAKE_CURRENT_LIST_DIR}/config.cc
     ${CMAKE_CURRENT_LIST_DIR}/config_etcd_settings.cc
+    ${CMAKE_CURRENT_LIST_DIR}/config_health_settings.cc
     ${CMAKE_CURRENT_LIST_DIR}/config_nat_settings.cc
     ${CMAKE_CURRENT_LIST_DIR}/config_nat_values.cc
     ${CMAKE_CURRENT_LIST_DIR}/config_settings.cc

@@ -41,6 +41,8 @@ struct Config {
     std::uint32_t metric = 1024;
     std::uint32_t preferred_metric = 512;
     std::uint32_t drained_metric = 4096;
+    // How long an address that another host announces, too, is preferred after it came here.
+    std::chrono::milliseconds settle{5000};
   } route;
   struct Nat {
     std::string table = "fipd";
@@ -76,6 +78,18 @@ struct Config {
     std::vector<std::string> kernel_protocols;
     std::vector<std::string> sessions;
   } bird;
+  // Of the instances behind bindings that have a `check`.
+  struct Health {
+    std::chrono::milliseconds interval{2000};
+    std::chrono::milliseconds timeout{1000};
+    unsigned rise = 2;
+    unsigned fall = 3;
+    double jitter = 0.2;               // of the interval, either way
+    std::string on_failure = "drain";  // or "withdraw"
+    // While more than this share, and more than so many, fail at once, nothing more is withdrawn.
+    double brake_share = 0.5;
+    unsigned brake_above = 2;
+  } health;
   struct Pools {
     std::vector<Prefix> allowed;  // empty: any address is admitted
   } pools;

@@ -41,6 +41,8 @@ std::vector<Setting> make_settings() {
                                                       integer_in(1, kMaxMetric)),
       setting<&C::route, &C::Route::drained_metric>("route", "drained_metric", kLive,
                                                     integer_in(1, kMaxMetric)),
+      setting<&C::route, &C::Route::settle>("route", "settle", kLive,
+                                            duration_in(milliseconds(0), 10 * kMinute)),
       setting<&C::bird, &C::Bird::enabled>("bird", "enabled", kRestart, values::flag),
       setting<&C::bird, &C::Bird::socket>("bird", "socket", kRestart, values::socket_path),
       setting<&C::bird, &C::Bird::timeout>("bird", "timeout", kRestart,
@@ -77,7 +79,7 @@ std::span<const Setting> settings() {
   static const std::vector<Setting> kSettings = [] {
     std::vector<Setting> all = make_settings();
     for (std::vector<Setting>& more :
-         std::vector<std::vector<Setting>>{nat_settings(), source_settings()}) {
+         std::vector<std::vector<Setting>>{nat_settings(), health_settings(), source_settings()}) {
       std::move(more.begin(), more.end(), std::back_inserter(all));
     }
     return all;

@@ -26,6 +26,7 @@ struct Setting {
 [[nodiscard]] std::vector<Setting> nat_settings();
 // Those of [etcd], and the order of the sources.
 [[nodiscard]] std::vector<Setting> source_settings();
+[[nodiscard]] std::vector<Setting> health_settings();
 
 // The sections that a later version will have, and what for: a setting must never silently do
 // nothing. Empty where `section` is none of them.

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "daemon/base/address.h"
 #include "daemon/base/result.h"
@@ -36,6 +37,10 @@ class Connections {
   // instance began under it. All other connections live; see also
   // Translation::others. Returns how many went.
   [[nodiscard]] virtual Result<std::size_t> flush(std::span<const Translation> gone) = 0;
+
+  // How many entries go to, or leave under, each of these addresses, in their order.
+  [[nodiscard]] virtual Result<std::vector<std::size_t>> count(
+      std::span<const IpAddress> addresses) = 0;
 };
 
 }  // namespace fipd::nat

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -17,6 +18,17 @@ class FakeConnections : public Connections {
     return entries_per_translation * gone.size();
   }
 
+  Result<std::vector<std::size_t>> count(std::span<const IpAddress> addresses) override {
+    if (next_failure) return fail(*std::exchange(next_failure, std::nullopt));
+    std::vector<std::size_t> counts;
+    for (const IpAddress& address : addresses) {
+      const auto at = open.find(address);
+      counts.push_back(at == open.end() ? 0 : at->second);
+    }
+    return counts;
+  }
+
+  std::map<IpAddress, std::size_t> open;          // what count() says
   std::vector<std::vector<Translation>> journal;  // one entry a call
   std::size_t entries_per_translation = 1;
   std::optional<Error> next_failure;  // of the next call only

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <unordered_map>
 #include <utility>
 
 #include "nat/attributes.h"
@@ -66,25 +67,51 @@ Result<std::unique_ptr<KernelConnections>> KernelConnections::open() {
   return std::unique_ptr<KernelConnections>(new KernelConnections(std::move(*socket)));
 }
 
-Result<std::size_t> KernelConnections::collect(int family, const Gone& gone, Deletions& out) {
-  std::size_t found = 0;
+template <typename Visit>
+Outcome KernelConnections::walk(int family, Visit visit) {
   int error = 0;
   auto on_message = [&](const nlmsghdr& header) {
     if (const auto code = error_of(header)) {
       if (*code != 0) error = *code;
       return true;
     }
-    const auto connection = decode_connection(header);
-    if (!connection || !gone.holds(*connection)) return true;
-    if (out.empty() || out.back().size() > kPiece) out.emplace_back();
-    append_deletion(*connection, socket_.next_sequence(), out.back());
-    ++found;
+    if (const auto connection = decode_connection(header)) visit(*connection);
     return true;
   };
   const auto request = connection_dump(family, socket_.next_sequence());
   if (auto sent = socket_.exchange(request, on_message); !sent) return fail(sent.error());
   if (error != 0) return refused(error, "read the connection tracking table");
+  return {};
+}
+
+Result<std::size_t> KernelConnections::collect(int family, const Gone& gone, Deletions& out) {
+  std::size_t found = 0;
+  const Outcome walked = walk(family, [&](const ConnectionView& connection) {
+    if (!gone.holds(connection)) return;
+    if (out.empty() || out.back().size() > kPiece) out.emplace_back();
+    append_deletion(connection, socket_.next_sequence(), out.back());
+    ++found;
+  });
+  if (!walked) return fail(walked.error());
   return found;
+}
+
+Result<std::vector<std::size_t>> KernelConnections::count(std::span<const IpAddress> addresses) {
+  std::vector<std::size_t> counts(addresses.size());
+  std::unordered_map<IpAddress, std::size_t, AddressHash> places;
+  for (std::size_t i = 0; i < addresses.size(); ++i) places.emplace(addresses[i], i);
+  for (const int family : {AF_INET, AF_INET6}) {
+    const bool any = std::any_of(addresses.begin(), addresses.end(),
+                                 [&](const IpAddress& each) { return family_of(each) == family; });
+    if (!any) continue;
+    const Outcome walked = walk(family, [&](const ConnectionView& connection) {
+      auto at = places.find(connection.original_destination);
+      if (at == places.end()) at = places.find(connection.reply_destination);
+      if (at != places.end()) ++counts[at->second];
+    });
+    if (!walked) return fail(walked.error());
+  }
+  return counts;
 }
 
 Result<std::size_t> KernelConnections::remove(const Deletions& deletions) {

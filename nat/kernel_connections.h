@@ -19,6 +19,8 @@ class KernelConnections : public Connections {
 
   // kUnavailable with the remedy where the kernel has no ctnetlink.
   [[nodiscard]] Result<std::size_t> flush(std::span<const Translation> gone) override;
+  [[nodiscard]] Result<std::vector<std::size_t>> count(
+      std::span<const IpAddress> addresses) override;
 
  private:
   struct Hash {
@@ -37,6 +39,9 @@ class KernelConnections : public Connections {
   using Deletions = std::vector<std::vector<std::byte>>;
 
   explicit KernelConnections(NetlinkSocket socket) : socket_(std::move(socket)) {}
+  // Walks all connections of a family.
+  template <typename Visit>
+  [[nodiscard]] Outcome walk(int family, Visit visit);
   [[nodiscard]] Result<std::size_t> collect(int family, const Gone& gone, Deletions& out);
   // How many of them the kernel did not carry out, because they had ended by themselves.
   [[nodiscard]] Result<std::size_t> remove(const Deletions& deletions);

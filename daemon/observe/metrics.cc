@@ -136,6 +136,26 @@ void add_bird_counters(Exposition& out, const BirdCounters& counters) {
               counters.withdraw);
 }
 
+void add_drain(Exposition& out, const StatusReport& status) {
+  out.single("fipd_host_drained", "gauge", "1 while the whole host is drained.",
+             status.host_drained ? 1 : 0);
+  out.single("fipd_drain_marks", "gauge", "Floating IPs that were drained by name.",
+             status.drain_marks);
+}
+
+void add_health(Exposition& out, const HealthReport& health) {
+  out.single("fipd_health_checks", "gauge", "Floating IPs whose instance is checked.",
+             health.checks);
+  out.single("fipd_health_checks_failing", "gauge", "Checks that fail.", health.failing);
+  out.single("fipd_health_checks_held", "gauge",
+             "Failing checks that nothing is made of, because too many fail at once.", health.held);
+  out.single("fipd_health_brake", "gauge", "1 while too many checks fail at once.",
+             health.braking ? 1 : 0);
+  out.single("fipd_health_probes_total", "counter", "Probes sent.", health.probes);
+  out.single("fipd_health_probes_failed_total", "counter", "Probes without an answer.",
+             health.probes_failed);
+}
+
 void add_counters(Exposition& out, const Counters& counters) {
   const auto counter = [&](std::string_view name, std::string_view help, std::uint64_t value) {
     out.single(name, "counter", help, value);
@@ -166,6 +186,8 @@ std::string render_metrics(const StatusReport& status) {
   add_sources(out, status.sources);
   add_bird(out, status.bird);
   add_bird_counters(out, status.bird.counters);
+  add_drain(out, status);
+  add_health(out, status.health);
   add_counters(out, status.counters);
   return out.take();
 }

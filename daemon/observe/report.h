@@ -96,6 +96,41 @@ struct BirdReport {
   BirdCounters counters;
 };
 
+struct HealthReport {
+  std::size_t checks = 0;
+  std::size_t failing = 0;
+  std::size_t held = 0;  // failing, and left alone because of the brake
+  bool braking = false;  // too many fail at once: the check is suspected
+  std::uint64_t probes = 0;
+  std::uint64_t probes_failed = 0;
+  std::vector<std::string> problems;  // sentences
+};
+
+// What is drained on this host, and how far the peers are with it.
+struct DrainReport {
+  struct Session {
+    std::string name;
+    std::size_t undrained = 0;  // drained prefixes that BIRD still exports to it as before
+  };
+
+  bool host = false;             // the whole host, and whatever comes to it
+  std::size_t marked = 0;        // single addresses that were drained by name
+  std::size_t floating_ips = 0;  // bound here and drained
+  std::size_t unwritten = 0;     // of these, whose route has not its drained metric yet
+  std::vector<Session> sessions;
+  std::string problem;                     // why the sessions cannot be asked, in a sentence
+  std::optional<std::size_t> connections;  // tracked ones, to and from the drained; none: unknown
+
+  // Every peer was told.
+  [[nodiscard]] bool complete() const {
+    if (unwritten > 0 || !problem.empty()) return false;
+    for (const Session& session : sessions) {
+      if (session.undrained > 0) return false;
+    }
+    return true;
+  }
+};
+
 // Counted since the start of the daemon; metrics give them out as counters.
 struct Counters {
   std::uint64_t nat_transactions = 0;
@@ -117,6 +152,9 @@ struct StatusReport {
   std::array<std::size_t, kStates> counts{};  // floating IPs by State
   std::vector<SourceReport> sources;
   BirdReport bird;
+  HealthReport health;
+  bool host_drained = false;
+  std::size_t drain_marks = 0;  // addresses drained by name
   Counters counters;
   std::vector<std::string> problems;  // sentences; empty: healthy. fipctl status then exits 9
 };

@@ -80,6 +80,16 @@ table = 200
 metric = 2000
 preferred_metric = 100
 drained_metric = 9000
+settle = "9s"
+[health]
+interval = "3s"
+timeout = "500ms"
+rise = 4
+fall = 5
+jitter = 0.3
+on_failure = "withdraw"
+brake_share = 0.25
+brake_above = 7
 [nat]
 snat = "hairpin"
 internal = ["10.65.0.0/16", "fd00::/8"]
@@ -107,6 +117,15 @@ connections = 1000
   EXPECT_TRUE(config.control.read_by_all);
   EXPECT_EQ(config.route.table, 200U);
   EXPECT_EQ(config.route.drained_metric, 9000U);
+  EXPECT_EQ(config.route.settle, std::chrono::seconds(9));
+  EXPECT_EQ(config.health.interval, std::chrono::seconds(3));
+  EXPECT_EQ(config.health.timeout, std::chrono::milliseconds(500));
+  EXPECT_EQ(config.health.rise, 4U);
+  EXPECT_EQ(config.health.fall, 5U);
+  EXPECT_DOUBLE_EQ(config.health.jitter, 0.3);
+  EXPECT_EQ(config.health.on_failure, "withdraw");
+  EXPECT_DOUBLE_EQ(config.health.brake_share, 0.25);
+  EXPECT_EQ(config.health.brake_above, 7U);
   EXPECT_EQ(config.nat.snat, nat::SnatMode::kHairpin);
   EXPECT_EQ(config.nat.internal.size(), 2U);
   EXPECT_EQ(config.nat.linger, std::chrono::minutes(1));
@@ -147,6 +166,10 @@ TEST(Configuration, RefusesWhatCannotBe) {
       {"[route]\nprotocol = 4", "write 5 to 255"},
       {"[route]\nprotocol = 12", "of bird"},
       {"[route]\nmetric = -1", "out of range"},
+      {"[route]\nsettle = \"11m\"", "10m"},
+      {"[health]\nrise = 0", "write 1 to 100"},
+      {"[health]\njitter = 1.5", "0"},
+      {"[health]\non_failure = \"drian\"", "drain"},
       {"[route]\nmetric = 4096", "metric 4096 < drained_metric 4096 does not hold"},
       {"[nat]\ntable = \"a b\"", "not a name for nft"},
       {"[nat]\ntable = \"dnat\"", "a word of nft's language"},

@@ -164,6 +164,18 @@ TEST_F(KernelConnectionsTest, FlushesWhatTheInstanceBeganUnderAFloatingIPThatItL
   EXPECT_NE(shell("conntrack -L -p icmp").find(" 1 flow entries"), std::string::npos);
 }
 
+TEST_F(KernelConnectionsTest, CountsWhatGoesToAnAddressAndWhatLeavesUnderIt) {
+  track("-s 192.0.2.9 -d 172.16.1.3 -r 10.65.0.13 -q 192.0.2.9");
+  track("-s 10.65.0.13 -d 192.0.2.9 -r 192.0.2.9 -q 172.16.1.3");
+  track("-s 192.0.2.9 -d 172.16.1.4 -r 10.65.0.14 -q 192.0.2.9");
+  track("-s 192.0.2.12 -d 10.65.0.13 -r 10.65.0.13 -q 192.0.2.12");
+  track("-s 2001:db8:9::1 -d 2001:db8::3 -r fd65::13 -q 2001:db8:9::1");
+  const std::vector<IpAddress> asked{ip("172.16.1.9"), ip("2001:db8::3"), ip("172.16.1.3")};
+  EXPECT_EQ(connections_->count(asked), (std::vector<std::size_t>{0, 1, 2}));
+  EXPECT_EQ(connections_->count({}), std::vector<std::size_t>());
+  EXPECT_EQ(tracked(), 5u);
+}
+
 TEST_F(KernelConnectionsTest, FlushesOfThousandsExactlyTheOnesThatAreGone) {
   // conntrack -R reads what it would be told by -I, one entry a line.
   std::string script;
