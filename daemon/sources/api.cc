@@ -1,6 +1,7 @@
 #include "daemon/sources/api.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -64,6 +65,19 @@ boost::asio::awaitable<void> ApiSource::run() {
 boost::asio::awaitable<tl::expected<void, ChangeFailure>> ApiSource::change(ChangeRequest request) {
   auto pending = std::make_shared<Pending>();
   pending->request = std::move(request);
+  Answer answer = co_await queue(std::move(pending));
+  co_return answer;
+}
+
+boost::asio::awaitable<tl::expected<void, ChangeFailure>> ApiSource::record(
+    std::vector<StoreChange> words) {
+  auto pending = std::make_shared<Pending>();
+  pending->words = std::move(words);
+  Answer answer = co_await queue(std::move(pending));
+  co_return answer;
+}
+
+boost::asio::awaitable<ApiSource::Answer> ApiSource::queue(std::shared_ptr<Pending> pending) {
   queue_.push_back(pending);
   arrived_.notify_all();
   while (!pending->answer) co_await answered_.wait();
@@ -94,6 +108,7 @@ boost::asio::awaitable<void> ApiSource::serve(std::vector<std::shared_ptr<Pendin
     for (const IpAddress& floating : pending->request.remove) {
       changes->push_back(StoreRemoval{floating});
     }
+    std::move(pending->words.begin(), pending->words.end(), std::back_inserter(*changes));
   }
   Outcome committed;
   if (!changes->empty()) {
@@ -130,6 +145,10 @@ boost::asio::awaitable<void> ApiSource::look_at_store() {
     std::vector<StoreChange> lacking;
     if (*found) lacking = co_await compare(std::move(**found));
     lacking.emplace_back(StoreMeta{"writable", "yes"});
+    if (*found && view_.words) {
+      std::vector<StoreChange> words = view_.words();
+      std::move(words.begin(), words.end(), std::back_inserter(lacking));
+    }
     auto write = [&store = store_, lacking = std::move(lacking)] {
       Outcome done = store.commit(lacking);
       // What it lacks is found again by the next look.

@@ -39,6 +39,8 @@ struct ApiView {
   const Bindings& bindings;
   const Host& host;
   std::function<const DeriveRules&()> rules;
+  // What else the store is to hold, where it comes back after it was away. May be null.
+  std::function<std::vector<StoreChange>()> words = nullptr;
 };
 
 // The bindings that the control API was given, kept in the store. One coroutine judges, stores and
@@ -57,6 +59,9 @@ class ApiSource {
   // All of the request or nothing. Durable, and handed on, when it returns.
   boost::asio::awaitable<tl::expected<void, ChangeFailure>> change(ChangeRequest request);
 
+  // Words of the daemon's own that the store shall keep; durable when it returns.
+  boost::asio::awaitable<tl::expected<void, ChangeFailure>> record(std::vector<StoreChange> words);
+
   [[nodiscard]] SourceReport report() const;
   void configure(ApiOptions options) { options_ = options; }
 
@@ -64,6 +69,7 @@ class ApiSource {
   using Answer = tl::expected<void, ChangeFailure>;
   struct Pending {
     ChangeRequest request;
+    std::vector<StoreChange> words;
     std::optional<Answer> answer;
   };
   // What the requests judged so far, and not stored yet, make of an address: bound to, or removed.
@@ -73,6 +79,7 @@ class ApiSource {
     std::ptrdiff_t added = 0;  // floating IPs more than before, or fewer
   };
 
+  boost::asio::awaitable<Answer> queue(std::shared_ptr<Pending> pending);
   boost::asio::awaitable<void> serve(std::vector<std::shared_ptr<Pending>> group);
   boost::asio::awaitable<Answer> judge(const ChangeRequest& request, Staged& staged);
   [[nodiscard]] std::optional<ChangeFailure> judge_put(const Binding& binding, bool replace,

@@ -27,11 +27,15 @@ constexpr const char* kUpgrades[] = {
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
     // JSON, '' where all is usual; `fixed` is '' where there are forwards.
     "ALTER TABLE binding ADD COLUMN extras TEXT NOT NULL DEFAULT '';",
+    // What is drained: an address, or "host".
+    "CREATE TABLE drain(what TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;",
 };
 constexpr std::int64_t kSchema = std::size(kUpgrades);
 
 // SQLite holds its own lock for this long against a short-lived reader.
 constexpr int kBusyMilliseconds = 200;
+
+constexpr std::string_view kHost = "host";  // in the table `drain`
 
 // SQLite would make it readable to all.
 Outcome make_file(const std::filesystem::path& path) {
@@ -168,6 +172,8 @@ Store::~Store() {
   sqlite3_finalize(put_);
   sqlite3_finalize(remove_);
   sqlite3_finalize(put_meta_);
+  sqlite3_finalize(drain_);
+  sqlite3_finalize(undrain_);
   sqlite3_close(db_);
 }
 
@@ -221,7 +227,9 @@ Outcome Store::prepare() {
   };
   const bool made = make("INSERT OR REPLACE INTO binding VALUES(?,?,?,?,?,?,?,?)", put_) &&
                     make("DELETE FROM binding WHERE floating = ?", remove_) &&
-                    make("INSERT OR REPLACE INTO meta VALUES(?,?)", put_meta_);
+                    make("INSERT OR REPLACE INTO meta VALUES(?,?)", put_meta_) &&
+                    make("INSERT OR REPLACE INTO drain VALUES(?)", drain_) &&
+                    make("DELETE FROM drain WHERE what = ?1 OR ?1 = 'host'", undrain_);
   return made ? success() : fail(failure("prepare"));
 }
 
@@ -291,6 +299,27 @@ Result<std::vector<StoredBinding>> Store::load() {
   return out;
 }
 
+Result<StoredDrains> Store::drains() {
+  Query query(db_, "SELECT what FROM drain");
+  if (query.get() == nullptr) return fail(failure("read"));
+  StoredDrains out;
+  Statement row(query.get());
+  int code = row.step();
+  for (; code == SQLITE_ROW; code = row.step()) {
+    if (row.text(0) == kHost) {
+      out.host = true;
+      continue;
+    }
+    const Result<IpAddress> floating = parse_address(row.text(0));
+    if (!floating) {
+      return fail(error(fmt::format("read the drained '{}'", row.text(0)), SQLITE_CORRUPT));
+    }
+    out.floatings.push_back(*floating);
+  }
+  if (code != SQLITE_DONE) return fail(error("read", code));
+  return out;
+}
+
 Result<std::optional<std::string>> Store::meta(std::string_view key) {
   Query query(db_, "SELECT value FROM meta WHERE key = ?");
   if (query.get() == nullptr) return fail(failure("read"));
@@ -327,12 +356,20 @@ Outcome Store::apply(const StoreChange& change) {
     const std::string floating = removal->floating.to_string();
     Statement statement(remove_);
     code = statement.bind(floating).step();
+  } else if (const auto* drain = std::get_if<StoreDrain>(&change)) {
+    code = apply(*drain);
   } else {
     const auto& meta = std::get<StoreMeta>(change);
     Statement statement(put_meta_);
     code = statement.bind(meta.key).bind(meta.value).step();
   }
   return code == SQLITE_DONE ? success() : fail(error("write", code));
+}
+
+int Store::apply(const StoreDrain& change) {
+  const std::string what = change.floating ? change.floating->to_string() : std::string(kHost);
+  Statement statement(change.drained ? drain_ : undrain_);
+  return statement.bind(what).step();
 }
 
 Outcome Store::run(const char* sql) {

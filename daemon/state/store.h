@@ -34,7 +34,19 @@ struct StoreMeta {
   std::string key;
   std::string value;
 };
-using StoreChange = std::variant<StoredBinding, StoreRemoval, StoreMeta>;
+// A floating IP is drained, or not any more; without one, the host. The host's end ends all.
+struct StoreDrain {
+  std::optional<IpAddress> floating;
+  bool drained = true;
+};
+using StoreChange = std::variant<StoredBinding, StoreRemoval, StoreMeta, StoreDrain>;
+
+struct StoredDrains {
+  bool host = false;
+  std::vector<IpAddress> floatings;
+
+  friend bool operator==(const StoredDrains&, const StoredDrains&) = default;
+};
 
 // The bindings of the control API on disk: SQLite, WAL, synchronous=FULL. Blocks on fsync. One
 // caller at a time, from any thread. Held exclusively: a second daemon on the same file is refused,
@@ -55,6 +67,7 @@ class Store {
   ~Store();
 
   [[nodiscard]] Result<std::vector<StoredBinding>> load();
+  [[nodiscard]] Result<StoredDrains> drains();
   // Empty where the key was never set.
   [[nodiscard]] Result<std::optional<std::string>> meta(std::string_view key);
   // One transaction, on disk when it returns. On failure the old state stands, and the next commit
@@ -74,6 +87,7 @@ class Store {
   [[nodiscard]] Outcome run(const char* sql);
   [[nodiscard]] Result<std::int64_t> number(const char* sql);
   [[nodiscard]] Outcome apply(const StoreChange& change);
+  [[nodiscard]] int apply(const StoreDrain& change);
   [[nodiscard]] Error error(std::string_view doing, int code) const;
   [[nodiscard]] Error failure(std::string_view doing) const;
 
@@ -82,6 +96,8 @@ class Store {
   sqlite3_stmt* put_ = nullptr;
   sqlite3_stmt* remove_ = nullptr;
   sqlite3_stmt* put_meta_ = nullptr;
+  sqlite3_stmt* drain_ = nullptr;
+  sqlite3_stmt* undrain_ = nullptr;
 };
 
 }  // namespace fipd

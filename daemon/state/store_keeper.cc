@@ -4,11 +4,18 @@
 
 namespace fipd {
 
+Result<std::vector<StoredBinding>> StoreKeeper::load(Store& store) {
+  auto drains = store.drains();
+  if (!drains) return fail(std::move(drains).error());
+  drains_ = std::move(*drains);
+  return store.load();
+}
+
 Result<std::vector<StoredBinding>> StoreKeeper::load() {
   auto opened = Store::open(path_);
   if (opened) {
     store_ = std::move(*opened);
-    return store_->load();
+    return load(*store_);
   }
   if (opened.error().os_error() == 0) return fail(std::move(opened).error());
   const auto copy = Store::open_copy(path_, scratch_);
@@ -17,7 +24,7 @@ Result<std::vector<StoredBinding>> StoreKeeper::load() {
                 opened.error().message(), copy.error().message());
   }
   problem_ = opened.error().message();
-  return (*copy)->load();
+  return load(**copy);
 }
 
 Result<std::optional<std::vector<StoredBinding>>> StoreKeeper::reopen() {

@@ -24,6 +24,8 @@ class StoreKeeper {
   // why. Fails where nobody can know what it holds, and where it is damaged, foreign or in use.
   [[nodiscard]] Result<std::vector<StoredBinding>> load();
   [[nodiscard]] const std::string& problem() const { return problem_; }
+  // What was drained, by the store that load() read.
+  [[nodiscard]] const StoredDrains& drains() const { return drains_; }
 
   // Nothing where the store is open already; else opens it, and what it holds now is to be compared
   // with what is served.
@@ -34,10 +36,13 @@ class StoreKeeper {
   void close(const Error& why);
 
  private:
+  [[nodiscard]] Result<std::vector<StoredBinding>> load(Store& store);
+
   std::filesystem::path path_;
   std::filesystem::path scratch_;
   std::unique_ptr<Store> store_;
   std::string problem_;
+  StoredDrains drains_;
 };
 
 }  // namespace fipd

@@ -107,6 +107,15 @@ class ApiTest : public ::testing::Test {
     loop_->poll();
     return asked;
   }
+  std::shared_ptr<Asked> record(std::vector<StoreChange> words) {
+    auto asked = std::make_shared<Asked>();
+    const auto done = [asked](const std::exception_ptr&, Answer answer) {
+      asked->answer = std::move(answer);
+    };
+    boost::asio::co_spawn(*loop_, source_->record(std::move(words)), done);
+    loop_->poll();
+    return asked;
+  }
   template <typename Done>
   bool until(Done done) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);

@@ -259,5 +259,15 @@ TEST_F(ApiStoreTest, DoesNotServeWhatAnotherFipdHolds) {
   ASSERT_EQ(::waitpid(child, &status, 0), child);
 }
 
+TEST_F(ApiStoreTest, ServesWhatWasDrainedFromADiskThatCannotBeWritten) {
+  start();
+  ASSERT_EQ(outcome(record({StoreDrain{address(kA), true}})), "ok");
+  make_read_only();
+  ASSERT_TRUE(open());
+  EXPECT_EQ(store_->drains(), (StoredDrains{false, {address(kA)}}));
+  run();
+  EXPECT_EQ(outcome(record({StoreDrain{address(kA), false}})), "store_failed");
+}
+
 }  // namespace
 }  // namespace fipd

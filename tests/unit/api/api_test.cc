@@ -192,5 +192,17 @@ TEST_F(ApiJudgementTest, GoesOnCountingRevisionsAfterARestart) {
   EXPECT_GT(sink_->bindings.winner(address(kC))->revision, last);
 }
 
+TEST_F(ApiJudgementTest, RecordsTheDaemonsOwnWordsBesideBindings) {
+  start();
+  std::vector<StoreChange> words{StoreDrain{std::nullopt, true}, StoreDrain{address(kA), true}};
+  const auto drained = record(std::move(words));
+  ASSERT_EQ(add(kA, kOne), "ok");
+  EXPECT_EQ(outcome(drained), "ok");
+  EXPECT_EQ(on_disk().size(), 1U);
+  const auto store = Store::open(path_);
+  ASSERT_TRUE(store) << store.error().message();
+  EXPECT_EQ((*store)->drains().value(), (StoredDrains{true, {address(kA)}}));
+}
+
 }  // namespace
 }  // namespace fipd

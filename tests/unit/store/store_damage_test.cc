@@ -175,9 +175,22 @@ TEST_F(StoreTest, RefusesANewerSchemaAndLeavesItAsItIs) {
     ASSERT_EQ(sqlite3_exec(db, sql, nullptr, nullptr, nullptr), SQLITE_OK);
     sqlite3_close(db);
   };
+  const auto version = [this] {
+    sqlite3* db = nullptr;
+    std::string out;
+    const auto take = [](void* to, int, char** values, char**) {
+      *static_cast<std::string*>(to) = values[0];
+      return 0;
+    };
+    EXPECT_EQ(sqlite3_open(path_.c_str(), &db), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(db, "PRAGMA user_version", take, &out, nullptr), SQLITE_OK);
+    sqlite3_close(db);
+    return out;
+  };
+  const std::string ours = version();
   execute("PRAGMA user_version=99");
   EXPECT_THAT(refusal(), HasSubstr("newer fipd (schema 99"));
-  execute("PRAGMA user_version=2");
+  execute(("PRAGMA user_version=" + ours).c_str());
   EXPECT_EQ(open()->load()->size(), 1U);
 }
 

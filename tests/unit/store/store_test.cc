@@ -79,6 +79,31 @@ TEST_F(StoreTest, KeepsWordsOfTheDaemonBesideTheBindings) {
   EXPECT_EQ(store->meta("empty").value(), "");
 }
 
+TEST_F(StoreTest, KeepsWhatIsDrainedAndTheHostsEndEndsAll) {
+  const IpAddress floating = stored(1).binding.floating;
+  const IpAddress other = stored(2).binding.floating;
+  {
+    auto store = open();
+    EXPECT_EQ(store->drains().value(), StoredDrains());
+    const StoreChange changes[] = {StoreDrain{floating, true}, StoreDrain{other, true},
+                                   StoreDrain{other, true}};
+    ASSERT_TRUE(store->commit(changes));
+    const StoreChange end[] = {StoreDrain{other, false}};
+    ASSERT_TRUE(store->commit(end));
+  }
+  {
+    auto store = open();
+    EXPECT_EQ(store->drains().value(), (StoredDrains{false, {floating}}));
+    const StoreChange host[] = {StoreDrain{std::nullopt, true}};
+    ASSERT_TRUE(store->commit(host));
+  }
+  auto store = open();
+  EXPECT_EQ(store->drains().value(), (StoredDrains{true, {floating}}));
+  const StoreChange end[] = {StoreDrain{std::nullopt, false}};
+  ASSERT_TRUE(store->commit(end));
+  EXPECT_EQ(store->drains().value(), StoredDrains());
+}
+
 TEST_F(StoreTest, IsReadableToItsOwnerOnly) {
   auto store = open();
   ASSERT_TRUE(put(*store, stored(1)));
