@@ -126,11 +126,12 @@ class BirdClient::Conversation {
     co_return !passing->empty();
   }
 
-  static Answer<std::vector<IpAddress>> exported(Self self, std::string session) {
+  static Answer<std::vector<IpAddress>> exported(Self self, std::string session,
+                                                 std::string which) {
     if (!is_plain_name(session)) co_return no_name(session);
     BirdQueue::Place place(self->bulk_->queue(), self->bulk_->executor());
     if (!co_await place.turn()) co_return fail(ErrorCode::kUnavailable, "cancelled");
-    const std::string command = fmt::format("show route exported '{}'", session);
+    const std::string command = fmt::format("show route exported '{}'{}", session, which);
     Result<BirdReply> reply = co_await self->bulk_->ask(command);
     if (!reply) co_return fail(std::move(reply.error()).within(command));
     Result<std::vector<IpAddress>> addresses = co_await self->host_addresses(*reply);
@@ -306,7 +307,17 @@ BirdClient::Answer<bool> BirdClient::would_export(std::string session, IpAddress
 }
 
 BirdClient::Answer<std::vector<IpAddress>> BirdClient::exported(std::string session) {
-  return Conversation::exported(conversation_, std::move(session));
+  return Conversation::exported(conversation_, std::move(session), "");
+}
+
+BirdClient::Answer<std::vector<IpAddress>> BirdClient::exported_below(
+    std::string session, unsigned protocol, std::uint32_t metric, std::optional<IpAddress> only) {
+  std::string which;
+  if (only) which = " " + host_prefix(*only);
+  // BIRD shows these attributes as its table has them, before the export filter.
+  which += fmt::format(" where defined(krt_metric) && krt_source = {} && krt_metric < {}", protocol,
+                       metric);
+  return Conversation::exported(conversation_, std::move(session), std::move(which));
 }
 
 BirdClient::Answer<bool> BirdClient::visit_routes(std::string table, std::string protocol,

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,12 @@ class BirdClient {
   // In bulk. All addresses whose host prefix is exported to that session at this moment, in no
   // order, but for those that another BGP session brought. None where it is down, or gone.
   [[nodiscard]] Answer<std::vector<IpAddress>> exported(std::string session);
+  // Those of them, or of `only` that one, that BIRD learned from the kernel's routes of `protocol`
+  // with a metric below `metric`.
+  [[nodiscard]] Answer<std::vector<IpAddress>> exported_below(std::string session,
+                                                              unsigned protocol,
+                                                              std::uint32_t metric,
+                                                              std::optional<IpAddress> only);
   // Every host route in that table that this protocol brought. `visit` is called in slices.
   [[nodiscard]] Answer<bool> visit_routes(std::string table, std::string protocol, Visit visit);
   // The same of those that its import filter rejected and BIRD kept.

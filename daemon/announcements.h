@@ -40,6 +40,8 @@ struct OurRoutes {
   std::function<const std::vector<bgp::StrangerRoute>&()> strangers;
   // Whether other hosts announce it on purpose.
   std::function<bool(const IpAddress&)> shared;
+  // Called when others are first seen to announce it.
+  std::function<void(const IpAddress&)> elsewhere;
   unsigned protocol = 172;  // in the kernel, and as krt_source
 };
 
@@ -81,6 +83,9 @@ class Announcements final : public bgp::BirdObserver {
   boost::asio::awaitable<void> examine(IpAddress floating);
 
   [[nodiscard]] Announced of(const IpAddress& floating) const;
+  [[nodiscard]] bool is_announced(const IpAddress& floating) const {
+    return exports_.has(floating);
+  }
   // How many of our addresses at least one session has.
   [[nodiscard]] std::size_t announced() const { return exports_.size(); }
   // How many are in BIRD's table, and no session has them.

@@ -94,6 +94,7 @@ void Announcements::note_others(const IpAddress& floating, std::vector<std::stri
   const std::string text =
       fmt::format("{} is also announced by {}", floating, fmt::join(others, ", "));
   others_.insert_or_assign(floating, std::move(others));
+  if (routes_.elsewhere) routes_.elsewhere(floating);
   if (routes_.shared && routes_.shared(floating)) return;
   spdlog::warn("{}", text);
   events_.publish("duplicate", floating, text);

@@ -33,7 +33,8 @@ StatusReport Daemon::status() {
   if (announcements_) {
     // An address the kernel refused to change may still be announced: never more than are routed.
     std::size_t& routed = report.counts[static_cast<std::size_t>(State::kRouted)];
-    const std::size_t announced = std::min(routed, announcements_->announced());
+    const std::size_t announced =
+        std::min(routed, announcements_->announced() - drained_and_announced());
     routed -= announced;
     report.counts[static_cast<std::size_t>(State::kAnnounced)] += announced;
     const std::size_t learned = std::min(routed, announcements_->only_learned());
@@ -48,6 +49,9 @@ StatusReport Daemon::status() {
   }
   report.bird.enabled = bird_ != nullptr;
   if (announcements_) report.bird = announcements_->report();
+  report.host_drained = reconciler_->steering().host_drained();
+  report.drain_marks = reconciler_->steering().drained().size();
+  report.health = health_->report();
   report.counters = reconciler_->counters();
   report.problems = reconciler_->problems();
   for (const SourceReport& source : report.sources) {
@@ -59,6 +63,9 @@ StatusReport Daemon::status() {
         fmt::format("source {}: {} removal(s) held: look at it, then fipctl accept {}", source.name,
                     source.held, source.name));
   }
+  for (const std::string& problem : report.health.problems) {
+    report.problems.push_back("health: " + problem);
+  }
   if (!report.bird.problem.empty()) report.problems.push_back("BIRD: " + report.bird.problem);
   for (const std::string& each : report.bird.problems) report.problems.push_back("BIRD: " + each);
   const auto failed = report.counts[static_cast<std::size_t>(State::kFailed)];
@@ -66,6 +73,17 @@ StatusReport Daemon::status() {
     report.problems.push_back(fmt::format("{} floating IP(s) refused by the kernel", failed));
   }
   return report;
+}
+
+// Only while something is drained does this walk over what there is.
+std::size_t Daemon::drained_and_announced() const {
+  const auto& counts = reconciler_->standings().counts();
+  if (counts[static_cast<std::size_t>(State::kDrained)] == 0) return 0;
+  std::size_t count = 0;
+  reconciler_->standings().for_each([&](const IpAddress& floating, const Standing& standing) {
+    if (standing.state == State::kDrained && announcements_->is_announced(floating)) ++count;
+  });
+  return count;
 }
 
 boost::asio::awaitable<std::vector<IpAddress>> Daemon::addresses() {
@@ -164,7 +182,7 @@ boost::asio::awaitable<std::optional<Outcome>> Daemon::reached(IpAddress floatin
     co_return never;
   }
   if (what == WaitFor::kSettled || what == WaitFor::kTranslated) co_return success();
-  if (state != State::kRouted) co_return std::nullopt;
+  if (state != State::kRouted && state != State::kDrained) co_return std::nullopt;
   if (what == WaitFor::kRouted) co_return success();
   if (!announcements_) {
     Outcome never = fail(ErrorCode::kUnavailable, "bird.enabled is false: nothing is announced");

@@ -24,6 +24,27 @@ void task_failed(const std::string& name, const std::string& what) {
   std::_Exit(1);
 }
 
+health::CheckRules checks_of(const Config& config) {
+  health::CheckRules rules;
+  rules.interval = config.health.interval;
+  rules.timeout = config.health.timeout;
+  rules.rise = config.health.rise;
+  rules.fall = config.health.fall;
+  rules.jitter = config.health.jitter;
+  rules.brake_share = config.health.brake_share;
+  rules.brake_above = config.health.brake_above;
+  return rules;
+}
+
+// Of one that forwards ports, the first instance.
+health::CheckTarget target_of_check(const Binding& binding) {
+  const HealthCheck& check = *binding.extras->check;
+  const bool tcp = check.kind == HealthCheck::Kind::kTcp;
+  const IpAddress& fixed =
+      binding.forwards().empty() ? binding.fixed : binding.forwards().front().fixed;
+  return {fixed, tcp ? check.port : std::uint16_t{0}};
+}
+
 }  // namespace
 
 Daemon::Daemon(boost::asio::io_context& context, Config config, std::filesystem::path config_file)
@@ -45,6 +66,7 @@ void Daemon::log_sources() {
 
 Outcome Daemon::start() {
   if (auto opened = open_kernel(); !opened) return opened;
+  open_health();
   if (auto opened = open_sources(); !opened) return opened;
   open_bird();
   control::HttpOptions options;
@@ -102,11 +124,13 @@ Outcome Daemon::open_sources() {
   // Beside the control socket: a tmpfs, which neither fills up with the store nor turns read-only.
   store_ = std::make_unique<StoreKeeper>(config_.store.path, config_.control.socket.parent_path());
   ApiView view{reconciler_->bindings(), reconciler_->host(),
-               [this]() -> const DeriveRules& { return reconciler_->rules().derive; }};
+               [this]() -> const DeriveRules& { return reconciler_->rules().derive; },
+               [this] { return drain_words(); }};
   api_ = std::make_unique<ApiSource>(context_.get_executor(), disk_, *store_, api_of(config_),
                                      std::move(view), *reconciler_, events_);
   if (auto loaded = api_->load(); !loaded) return loaded;
   for (const std::string& problem : api_->report().problems) spdlog::error("api: {}", problem);
+  restore_drains();
   files_ = std::make_unique<FilesSource>(context_.get_executor(), parsing_, files_of(config_),
                                          *reconciler_, events_);
   return config_.etcd.endpoints.empty() ? success() : open_etcd();
@@ -129,6 +153,23 @@ Outcome Daemon::open_etcd() {
   return success();
 }
 
+void Daemon::open_health() {
+  prober_ = std::make_unique<health::KernelProber>(context_.get_executor());
+  health_ = std::make_unique<health::HealthChecks>(context_.get_executor(), *prober_, events_,
+                                                   checks_of(config_));
+  health_->on_change([this](const health::CheckChange& change) {
+    if (change.failing) {
+      reconciler_->set_failing(change.floating, change.reason);
+    } else {
+      reconciler_->set_passing(change.floating);
+    }
+  });
+  reconciler_->on_check([this](const IpAddress& floating, const Binding* binding) {
+    if (binding == nullptr) return health_->forget(floating);
+    health_->want(floating, target_of_check(*binding));
+  });
+}
+
 void Daemon::spawn_tasks() {
   tasks_.spawn("reconciler", reconciler_->run());
   tasks_.spawn("connection flush", reconciler_->run_flushes());
@@ -144,6 +185,8 @@ void Daemon::spawn_tasks() {
     tasks_.spawn("withdrawals", announcements_->run_withdrawals());
     tasks_.spawn("routes to announce", tell_announcements());
   }
+  tasks_.spawn("health checks", health_->run());
+  tasks_.spawn("drain", drain_watch_->run());
   tasks_.spawn("service manager", tell_service_manager());
   network_monitor_->start();
   nat_monitor_->start();
@@ -154,6 +197,7 @@ void Daemon::spawn_tasks() {
 void Daemon::stop() {
   notify_service("STOPPING=1");
   server_->stop();
+  prober_->close();
   bird_watch_.reset();
   files_.reset();
   network_monitor_.reset();
@@ -184,6 +228,10 @@ ReconcileRules Daemon::rules_of(const Config& config) const {
   rules.route_table = at_start_.route.table;
   rules.derive.pools = config.pools.allowed;
   rules.derive.metric = config.route.metric;
+  rules.derive.preferred_metric = config.route.preferred_metric;
+  rules.derive.drained_metric = config.route.drained_metric;
+  rules.steering.settle = config.route.settle;
+  rules.steering.withdraw_failing = config.health.on_failure == "withdraw";
   rules.ruleset.table = at_start_.nat.table;
   rules.ruleset.snat = config.nat.snat;
   rules.ruleset.internal = config.nat.internal;
@@ -243,6 +291,7 @@ boost::asio::awaitable<Result<std::vector<std::string>>> Daemon::reload() {
   config_ = std::move(*next);
   spdlog::set_level(spdlog::level::from_str(config_.log.level));
   reconciler_->configure(rules_of(config_));
+  health_->configure(checks_of(config_));
   api_->configure(api_of(config_));
   files_->apply(files_of(config_));
   if (etcd_) etcd_->configure(etcd_of(config_).hold, config_.limits.floating_ips);

@@ -19,6 +19,9 @@
 #include "daemon/config.h"
 #include "daemon/control/http_server.h"
 #include "daemon/control/service.h"
+#include "daemon/drain_watch.h"
+#include "daemon/health/health_checks.h"
+#include "daemon/health/kernel_prober.h"
 #include "daemon/reconcile/reconciler.h"
 #include "daemon/sources/api.h"
 #include "daemon/sources/etcd/etcd_source.h"
@@ -52,6 +55,9 @@ class Daemon final : public Service {
   boost::asio::awaitable<tl::expected<void, ChangeFailure>> change(ChangeRequest request) override;
   boost::asio::awaitable<Outcome> wait(std::vector<IpAddress> floatings, WaitFor what,
                                        std::chrono::milliseconds timeout) override;
+  boost::asio::awaitable<tl::expected<void, ChangeFailure>> drain(DrainRequest request,
+                                                                  bool drained) override;
+  boost::asio::awaitable<DrainReport> drain_report(bool with_connections) override;
   boost::asio::awaitable<Result<std::vector<std::string>>> reload() override;
   boost::asio::awaitable<Result<std::size_t>> accept(std::string source) override;
   [[nodiscard]] EventHub& events() override { return events_; }
@@ -59,7 +65,12 @@ class Daemon final : public Service {
  private:
   [[nodiscard]] Outcome open_kernel();
   [[nodiscard]] Outcome open_sources();
+  void open_health();
   void log_sources();
+  void restore_drains();
+  [[nodiscard]] std::vector<StoreChange> drain_words() const;
+  [[nodiscard]] tl::expected<void, ChangeFailure> judge_drain(const DrainRequest& request,
+                                                              bool drained) const;
   void open_bird();
   void spawn_tasks();
   boost::asio::awaitable<void> tell_service_manager();
@@ -72,6 +83,7 @@ class Daemon final : public Service {
   [[nodiscard]] Outcome open_etcd();
   [[nodiscard]] OurRoutes our_routes() const;
   void add_announced(FloatingIpReport& row) const;
+  [[nodiscard]] std::size_t drained_and_announced() const;
   // Nothing: not yet. kKernel and the like: it never will.
   boost::asio::awaitable<std::optional<Outcome>> reached(IpAddress floating, WaitFor what);
 
@@ -104,6 +116,9 @@ class Daemon final : public Service {
   std::unique_ptr<bgp::BirdClient> bird_;
   std::unique_ptr<Announcements> announcements_;
   std::unique_ptr<bgp::BirdWatch> bird_watch_;
+  std::unique_ptr<DrainWatch> drain_watch_;
+  std::unique_ptr<health::KernelProber> prober_;
+  std::unique_ptr<health::HealthChecks> health_;
   std::unique_ptr<control::HttpServer> server_;
 };
 

@@ -6,6 +6,7 @@
 namespace fipd {
 
 void Daemon::open_bird() {
+  drain_watch_ = std::make_unique<DrainWatch>(context_.get_executor(), *reconciler_, events_);
   if (!config_.bird.enabled) return;
   bgp::BirdOptions options;
   options.path = config_.bird.socket;
@@ -16,6 +17,8 @@ void Daemon::open_bird() {
   hints.sessions = config_.bird.sessions;
   announcements_ = std::make_unique<Announcements>(context_.get_executor(), *bird_, events_,
                                                    our_routes(), std::move(hints));
+  drain_watch_->use_bird(*bird_, at_start_.route.protocol,
+                         [this] { return announcements_->established(); });
   announcements_->on_released(
       [this](const IpAddress& floating) { reconciler_->release(floating); });
   reconciler_->on_routed(
@@ -53,12 +56,14 @@ OurRoutes Daemon::our_routes() const {
     const Claim* claim = reconciler_->bindings().winner(floating);
     return claim != nullptr && claim->binding.extras->shared;
   };
+  ours.elsewhere = [this](const IpAddress& floating) { reconciler_->noticed_elsewhere(floating); };
   return ours;
 }
 
 bool Daemon::is_routed(const IpAddress& floating) const {
   const Standing* standing = reconciler_->standings().find(floating);
-  return standing != nullptr && standing->state == State::kRouted;
+  if (standing == nullptr) return false;
+  return standing->state == State::kRouted || standing->state == State::kDrained;
 }
 
 // After each pass that wrote routes; also after the first, which may have adopted them.
@@ -67,8 +72,9 @@ boost::asio::awaitable<void> Daemon::tell_announcements() {
   std::size_t routed = 0;
   for (;;) {
     co_await reconciler_->passed().wait();
-    const std::size_t now =
-        reconciler_->standings().counts()[static_cast<std::size_t>(State::kRouted)];
+    const auto& counts = reconciler_->standings().counts();
+    const std::size_t now = counts[static_cast<std::size_t>(State::kRouted)] +
+                            counts[static_cast<std::size_t>(State::kDrained)];
     if (reconciler_->counters().route_changes == written && now == routed) continue;
     written = reconciler_->counters().route_changes;
     routed = now;
@@ -82,12 +88,19 @@ void Daemon::add_announced(FloatingIpReport& row) const {
   row.sessions = announcements_->sessions();
   row.announced = std::move(announced.sessions);
   row.also_announced_by = std::move(announced.others);
+  if (row.state == State::kDrained && row.announced.empty() && !announced.reason.empty()) {
+    row.reason += "; " + announced.reason;
+  }
   if (row.state != State::kRouted) return;
   if (announced.learned) row.state = State::kLearned;
   if (!row.announced.empty()) row.state = State::kAnnounced;
-  if (row.reason.empty()) row.reason = std::move(announced.reason);
-  if (!row.reason.empty() || row.also_announced_by.empty() || row.binding.extras->shared) return;
-  row.reason = fmt::format("also announced by {}", fmt::join(row.also_announced_by, ", "));
+  const std::string steered = std::exchange(row.reason, std::move(announced.reason));
+  const bool duplicate = !row.also_announced_by.empty() && !row.binding.extras->shared;
+  if (row.reason.empty() && duplicate) {
+    row.reason = fmt::format("also announced by {}", fmt::join(row.also_announced_by, ", "));
+  }
+  if (steered.empty()) return;
+  row.reason += (row.reason.empty() ? "" : "; ") + steered;
 }
 
 }  // namespace fipd

@@ -92,6 +92,11 @@ awaitable<Reply> Handlers::answer(Route route, std::string body) {
       co_return co_await reload();
     case Endpoint::kAccept:
       co_return co_await accept(std::move(route.source));
+    case Endpoint::kDrain:
+    case Endpoint::kUndrain:
+      co_return co_await drain(std::move(route), std::move(body));
+    case Endpoint::kDrainReport:
+      co_return co_await drain_report(route.connections);
     case Endpoint::kMetrics:
     case Endpoint::kOptions:
       break;
@@ -192,6 +197,27 @@ Reply Handlers::put_reply(const Binding& binding, bool created) {
     if (row.source == kOwnSource) mine = std::move(row);
   }
   return json_reply(created ? 201 : 200, to_json(mine));
+}
+
+awaitable<Result<DrainRequest>> Handlers::drain_request(std::string body) {
+  if (body.size() <= kParseInline) co_return drain_from_json(body);
+  auto work = [text = std::move(body)] { return drain_from_json(text); };
+  co_return co_await background_.run(std::move(work));
+}
+
+awaitable<Reply> Handlers::drain(Route route, std::string body) {
+  Result<DrainRequest> request = co_await drain_request(std::move(body));
+  if (!request) co_return error_reply(request.error());
+  const bool drained = route.endpoint == Endpoint::kDrain;
+  const tl::expected<void, ChangeFailure> done =
+      co_await service_.drain(std::move(*request), drained);
+  if (!done) co_return failure_reply(done.error());
+  co_return co_await drain_report(false);
+}
+
+awaitable<Reply> Handlers::drain_report(bool with_connections) {
+  const DrainReport report = co_await service_.drain_report(with_connections);
+  co_return json_reply(200, to_json(report));
 }
 
 awaitable<Reply> Handlers::reload() {

@@ -30,6 +30,9 @@ class Handlers {
   boost::asio::awaitable<Reply> change(Route route, std::string body);
   boost::asio::awaitable<Result<ChangeRequest>> decoded(Route route, std::string body);
   boost::asio::awaitable<Outcome> waited(Route route, std::vector<IpAddress> floatings);
+  boost::asio::awaitable<Result<DrainRequest>> drain_request(std::string body);
+  boost::asio::awaitable<Reply> drain(Route route, std::string body);
+  boost::asio::awaitable<Reply> drain_report(bool with_connections);
   boost::asio::awaitable<Reply> reload();
   boost::asio::awaitable<Reply> accept(std::string source);
   [[nodiscard]] bool has_own_claim(const IpAddress& floating);

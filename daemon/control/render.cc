@@ -67,6 +67,22 @@ boost::json::object bird_json(const BirdReport& bird) {
   return json;
 }
 
+boost::json::object health_json(const HealthReport& health) {
+  boost::json::object json;
+  json["checks"] = health.checks;
+  json["failing"] = health.failing;
+  json["held"] = health.held;
+  json["braking"] = health.braking;
+  return json;
+}
+
+boost::json::object drain_json(const StatusReport& status) {
+  boost::json::object json;
+  json["all"] = status.host_drained;
+  json["marked"] = status.drain_marks;
+  return json;
+}
+
 boost::json::object counters_json(const Counters& counters) {
   boost::json::object json;
   json["nat_transactions"] = counters.nat_transactions;
@@ -124,7 +140,27 @@ boost::json::object to_json(const StatusReport& status) {
   json["floating_ips"] = counts_json(status.counts);
   json["sources"] = array_of(status.sources, source_json);
   json["bird"] = bird_json(status.bird);
+  json["drain"] = drain_json(status);
+  json["health_checks"] = health_json(status.health);
   json["counters"] = counters_json(status.counters);
+  return json;
+}
+
+boost::json::object to_json(const DrainReport& report) {
+  boost::json::object json;
+  json["all"] = report.host;
+  json["marked"] = report.marked;
+  json["floating_ips"] = report.floating_ips;
+  json["unwritten"] = report.unwritten;
+  json["sessions"] = array_of(report.sessions, [](const DrainReport::Session& session) {
+    boost::json::object entry;
+    entry["name"] = session.name;
+    entry["undrained"] = session.undrained;
+    return boost::json::value(std::move(entry));
+  });
+  json["complete"] = report.complete();
+  json["problem"] = report.problem;
+  if (report.connections) json["connections"] = *report.connections;
   return json;
 }
 

@@ -16,6 +16,7 @@ namespace fipd::control {
 [[nodiscard]] boost::json::object to_json(const FloatingIpReport& row);
 [[nodiscard]] boost::json::object peers_json(const BirdReport& bird);
 [[nodiscard]] boost::json::object to_json(const StatusReport& status);
+[[nodiscard]] boost::json::object to_json(const DrainReport& report);
 [[nodiscard]] boost::json::object to_json(const Event& event);
 // {"error": {...}}
 [[nodiscard]] std::string error_body(std::string_view code, std::string_view message,

@@ -38,19 +38,20 @@ Outcome take_put(const boost::json::value& list, ChangeRequest& request, Seen& s
   return success();
 }
 
-Outcome take_remove(const boost::json::value& list, ChangeRequest& request, Seen& seen) {
+Outcome take_addresses(const boost::json::value& list, std::string_view key,
+                       std::vector<IpAddress>& into, Seen& seen) {
   const boost::json::array* array = list.if_array();
-  if (array == nullptr) return fail(ErrorCode::kBadInput, "remove: write a list of addresses");
-  request.remove.reserve(array->size());
+  if (array == nullptr) return fail(ErrorCode::kBadInput, "{}: write a list of addresses", key);
+  into.reserve(array->size());
   for (std::size_t i = 0; i < array->size(); ++i) {
     const boost::json::string* text = (*array)[i].if_string();
-    if (text == nullptr) return fail(ErrorCode::kBadInput, "remove[{}]: write an address", i);
+    if (text == nullptr) return fail(ErrorCode::kBadInput, "{}[{}]: write an address", key, i);
     auto address = parse_address({text->data(), text->size()});
-    if (!address) return fail(std::move(address.error()).within(fmt::format("remove[{}]", i)));
+    if (!address) return fail(std::move(address.error()).within(fmt::format("{}[{}]", key, i)));
     if (!seen.insert(*address).second) {
-      return fail(ErrorCode::kBadInput, "remove[{}]: {} is in the request twice", i, *address);
+      return fail(ErrorCode::kBadInput, "{}[{}]: {} is in the request twice", key, i, *address);
     }
-    request.remove.push_back(*address);
+    into.push_back(*address);
   }
   return success();
 }
@@ -71,13 +72,33 @@ Result<ChangeRequest> batch_from_json(std::string_view text) {
     if (key == "floating_ips") {
       taken = take_put(value, request, seen);
     } else if (key == "remove") {
-      taken = take_remove(value, request, seen);
+      taken = take_addresses(value, key, request.remove, seen);
     } else {
       const std::string_view name = key.size() <= 64 ? std::string_view(key) : "(a long one)";
       taken = fail(ErrorCode::kBadInput, "unknown key \"{}\": write floating_ips or remove", name);
     }
     if (!taken) return fail(std::move(taken.error()));
   }
+  return request;
+}
+
+Result<DrainRequest> drain_from_json(std::string_view text) {
+  constexpr std::string_view kRemedy = R"(write {"all": true} or {"floating_ips": ["172.16.1.3"]})";
+  const auto body = parse_object(text);
+  if (!body) return fail(body.error());
+  if (body->size() != 1) return fail(ErrorCode::kBadInput, "{}", kRemedy);
+  DrainRequest request;
+  const boost::json::key_value_pair& only = *body->begin();
+  if (only.key() == "all") {
+    const bool* all = only.value().if_bool();
+    if (all == nullptr || !*all) return fail(ErrorCode::kBadInput, "{}", kRemedy);
+    request.host = true;
+    return request;
+  }
+  if (only.key() != "floating_ips") return fail(ErrorCode::kBadInput, "{}", kRemedy);
+  Seen seen;
+  Outcome taken = take_addresses(only.value(), only.key(), request.floatings, seen);
+  if (!taken) return fail(std::move(taken.error()));
   return request;
 }
 

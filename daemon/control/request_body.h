@@ -16,4 +16,7 @@ namespace fipd::control {
 // The body of a PUT: `floating` may be left out, and has to agree with the path where it is given.
 [[nodiscard]] Result<ChangeRequest> put_from_json(std::string_view text, const IpAddress& floating);
 
+// {"all": true} or {"floating_ips": ["172.16.1.3", ...]}.
+[[nodiscard]] Result<DrainRequest> drain_from_json(std::string_view text);
+
 }  // namespace fipd::control

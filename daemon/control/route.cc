@@ -18,7 +18,7 @@ struct Resource {
   std::array<Verb, 3> verbs;
 };
 
-constexpr std::array<Resource, 8> kResources = {{
+constexpr std::array<Resource, 10> kResources = {{
     {"/v1/status", {{{"GET", Endpoint::kStatus}}}},
     {"/v1/peers", {{{"GET", Endpoint::kPeers}}}},
     {"/v1/floating-ips", {{{"GET", Endpoint::kList}, {"POST", Endpoint::kBatch}}}},
@@ -27,6 +27,8 @@ constexpr std::array<Resource, 8> kResources = {{
     {"/v1/events", {{{"GET", Endpoint::kEvents}}}},
     {"/v1/reload", {{{"POST", Endpoint::kReload}}}},
     {"/v1/accept", {{{"POST", Endpoint::kAccept}}}},
+    {"/v1/drain", {{{"GET", Endpoint::kDrainReport}, {"POST", Endpoint::kDrain}}}},
+    {"/v1/undrain", {{{"POST", Endpoint::kUndrain}}}},
     {"/metrics", {{{"GET", Endpoint::kMetrics}}}},
 }};
 
@@ -151,6 +153,13 @@ tl::expected<void, RouteError> take_parameter(Route& route, std::string_view nam
     route.replace = value == "true";
     return {};
   }
+  if (name == "connections" && route.endpoint == Endpoint::kDrainReport) {
+    if (value != "true" && value != "false") {
+      return bad_input("connections={}: write true or false", shown(value));
+    }
+    route.connections = value == "true";
+    return {};
+  }
   if (name == "source" && route.endpoint == Endpoint::kAccept) {
     if (shown(value) != value) return bad_input("source={}: no source has that name", shown(value));
     route.source = value;
@@ -214,7 +223,8 @@ tl::expected<Route, RouteError> parse_route(std::string_view method, std::string
 }
 
 bool changes(Endpoint endpoint) {
-  return waits(endpoint) || endpoint == Endpoint::kReload || endpoint == Endpoint::kAccept;
+  return waits(endpoint) || endpoint == Endpoint::kReload || endpoint == Endpoint::kAccept ||
+         endpoint == Endpoint::kDrain || endpoint == Endpoint::kUndrain;
 }
 
 Result<std::chrono::milliseconds> parse_timeout(std::string_view text) {

@@ -22,6 +22,9 @@ enum class Endpoint : std::uint8_t {
   kEvents,
   kReload,
   kAccept,
+  kDrain,
+  kUndrain,
+  kDrainReport,
   kMetrics,
   kOptions,  // any known path
 };
@@ -38,7 +41,8 @@ struct Route {
   std::optional<WaitFor> wait;
   std::chrono::milliseconds timeout{5000};
   std::optional<bool> replace;
-  std::string source;  // kAccept; empty: all
+  std::string source;        // kAccept; empty: all
+  bool connections = false;  // kDrainReport: count them, too
 };
 
 // A request line that is answered with an error, and how.

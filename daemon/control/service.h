@@ -30,6 +30,12 @@ struct ChangeFailure {
   std::string stable_code;  // "conflict", "outside_pools", "own_address", "store_failed"...
 };
 
+// Which floating IPs are to be drained, or not any more.
+struct DrainRequest {
+  bool host = false;  // the whole host
+  std::vector<IpAddress> floatings;
+};
+
 // How long a change, or a look, waits before it answers.
 enum class WaitFor : std::uint8_t {
   kSettled,  // until the kernel has answered; also where the outcome is "waiting"
@@ -60,6 +66,12 @@ class Service {
   // ends its waiting). kTimeout with a sentence naming the first that is not.
   virtual boost::asio::awaitable<Outcome> wait(std::vector<IpAddress> floatings, WaitFor what,
                                                std::chrono::milliseconds timeout) = 0;
+
+  // By metric only: nothing is withdrawn. Durable and in the kernel when it returns.
+  virtual boost::asio::awaitable<tl::expected<void, ChangeFailure>> drain(DrainRequest request,
+                                                                          bool drained) = 0;
+  // How far the peers are with it, asked just now.
+  virtual boost::asio::awaitable<DrainReport> drain_report(bool with_connections) = 0;
 
   // Takes over the configuration from its files. The settings that need a restart, by name.
   virtual boost::asio::awaitable<Result<std::vector<std::string>>> reload() = 0;

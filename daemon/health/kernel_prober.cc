@@ -43,8 +43,10 @@ ProbeResult result_of(const error_code& error) {
 // One connection attempt; lives as long as its handlers.
 class KernelProber::Connect : public std::enable_shared_from_this<Connect> {
  public:
-  Connect(const boost::asio::any_io_executor& executor, Done done)
-      : socket_(executor), timer_(executor), done_(std::move(done)) {}
+  Connect(const boost::asio::any_io_executor& executor, std::shared_ptr<Shared> shared, Done done)
+      : socket_(executor), timer_(executor), shared_(std::move(shared)), done_(std::move(done)) {
+    shared_->connects.insert(this);
+  }
 
   void start(const CheckTarget& target, std::chrono::milliseconds timeout) {
     error_code error;
@@ -63,6 +65,8 @@ class KernelProber::Connect : public std::enable_shared_from_this<Connect> {
     });
   }
 
+  void abandon() { finish({}); }
+
  private:
   void reset() {
     error_code ignored;
@@ -70,11 +74,13 @@ class KernelProber::Connect : public std::enable_shared_from_this<Connect> {
   }
 
   void finish(const ProbeResult& result) {
-    if (!done_) return;
+    Done done = std::exchange(done_, nullptr);
+    if (!done) return;
+    shared_->connects.erase(this);
     timer_.cancel();
     error_code ignored;
     socket_.close(ignored);
-    std::exchange(done_, nullptr)(result);
+    if (shared_->open) done(result);
   }
 
   void finish_later(ProbeResult result) {
@@ -84,31 +90,34 @@ class KernelProber::Connect : public std::enable_shared_from_this<Connect> {
 
   tcp::socket socket_;
   boost::asio::steady_timer timer_;
+  std::shared_ptr<Shared> shared_;
   Done done_;
 };
 
 KernelProber::KernelProber(boost::asio::any_io_executor executor)
     : executor_(executor),
-      alive_(std::make_shared<bool>(true)),
+      shared_(std::make_shared<Shared>()),
       echoes4_(std::make_shared<EchoSocket>(executor, AF_INET)),
       echoes6_(std::make_shared<EchoSocket>(executor, AF_INET6)) {}
 
-KernelProber::~KernelProber() {
-  *alive_ = false;
+KernelProber::~KernelProber() { close(); }
+
+void KernelProber::close() {
+  shared_->open = false;
+  const std::vector<Connect*> open(shared_->connects.begin(), shared_->connects.end());
+  for (Connect* each : open) each->abandon();
   echoes4_->close();
   echoes6_->close();
 }
 
 void KernelProber::probe(const CheckTarget& target, std::chrono::milliseconds timeout, Done done) {
-  auto answer = [alive = alive_, done = std::move(done)](ProbeResult result) {
-    if (*alive) done(std::move(result));
-  };
+  if (!shared_->open) return;
   if (target.port != 0) {
-    std::make_shared<Connect>(executor_, std::move(answer))->start(target, timeout);
+    std::make_shared<Connect>(executor_, shared_, std::move(done))->start(target, timeout);
     return;
   }
   EchoSocket& echoes = target.address.is_v4() ? *echoes4_ : *echoes6_;
-  echoes.ask(target.address, timeout, std::move(answer));
+  echoes.ask(target.address, timeout, std::move(done));
 }
 
 }  // namespace fipd::health

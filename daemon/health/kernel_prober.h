@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <unordered_set>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -19,12 +20,18 @@ class KernelProber final : public Prober {
   ~KernelProber() override;
 
   void probe(const CheckTarget& target, std::chrono::milliseconds timeout, Done done) override;
+  // Ends all probes unanswered; later ones are not begun.
+  void close();
 
  private:
   class Connect;
+  struct Shared {
+    bool open = true;
+    std::unordered_set<Connect*> connects;
+  };
 
   boost::asio::any_io_executor executor_;
-  std::shared_ptr<bool> alive_;  // false: nobody waits for an answer any more
+  std::shared_ptr<Shared> shared_;
   std::shared_ptr<EchoSocket> echoes4_;
   std::shared_ptr<EchoSocket> echoes6_;
 };

@@ -16,7 +16,7 @@ class Prober {
   virtual ~Prober() = default;
 
   // Calls `done` once, later, never from within; after `timeout` at the latest. Not at all where
-  // the prober is destroyed before.
+  // the prober is closed or destroyed before.
   virtual void probe(const CheckTarget& target, std::chrono::milliseconds timeout, Done done) = 0;
 };
 

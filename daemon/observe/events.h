@@ -15,8 +15,8 @@ namespace fipd {
 // Something happened that an operator may want to see: one line of `fipctl monitor`.
 struct Event {
   std::chrono::system_clock::time_point time;
-  // bound changed removed waiting routed announced withdrawn failed conflict repaired held source
-  // bird
+  // bound changed removed waiting translated routed drained announced withdrawn failed conflict
+  // repaired held source bird drain health
   std::string kind;
   std::optional<IpAddress> floating;
   std::string text;  // a sentence
@@ -56,6 +56,8 @@ class EventHub {
 
   // Whether anybody would hear: callers may skip the work of wording an event.
   [[nodiscard]] bool heard() const { return !listeners_.empty(); }
+
+  [[nodiscard]] std::size_t listeners() const { return listeners_.size(); }
 
   void publish(std::string kind, std::optional<IpAddress> floating, std::string text) {
     if (listeners_.empty()) return;

@@ -57,8 +57,11 @@ Preview Reconciler::preview(const PreviewRequest& request) {
     const auto at = withdrawing_.find(floating);
     return at != withdrawing_.end() && !at->second.released && Clock::now() < at->second.deadline;
   };
-  const PreviewView view{bindings_,     nat_,         routes_,      host_,
-                         rules_.derive, plan_rules(), interface_to, lingers};
+  const auto steer = [this](const Binding& binding) {
+    return steering_.of(binding, Clock::now()).steer;
+  };
+  const PreviewView view{bindings_,    nat_,         routes_, host_, rules_.derive,
+                         plan_rules(), interface_to, lingers, steer};
   Preview out = fipd::preview(request, view);
   const nat::RulesetOptions have = ruleset();
   out.needs_forwards &= !have.forwards;

@@ -34,6 +34,10 @@ class KnownRoutes {
   void reserve(std::size_t destinations) { routes_.reserve(destinations); }
 
   template <typename F>
+  void for_each(F visit) const {
+    for (const auto& [destination, entries] : routes_) visit(destination, entries);
+  }
+  template <typename F>
   void for_each_destination(F visit) const {
     for (const auto& [destination, entries] : routes_) visit(destination);
   }

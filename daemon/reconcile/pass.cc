@@ -16,6 +16,13 @@ constexpr std::chrono::milliseconds kSlice{3};
 // How many changes of one pass are told one by one; of more, only their number is.
 constexpr std::size_t kTold = 100;
 
+Standing standing_of(const Desired& desired, Steering::Word word) {
+  if (!desired.waiting.empty()) return {State::kWaiting, desired.waiting};
+  if (!desired.route) return {State::kTranslated, std::move(word.reason)};
+  const bool drained = word.steer == Steer::kDrained;
+  return {drained ? State::kDrained : State::kRouted, std::move(word.reason)};
+}
+
 }  // namespace
 
 boost::asio::awaitable<void> Reconciler::pass() {
@@ -106,10 +113,8 @@ void Reconciler::compare(const IpAddress& floating, Pass& pass) {
     pass.verdicts.push_back({floating, {State::kFailed, failed->second.text}, false});
     return;
   }
-  const auto lookup = [this](const IpAddress& fixed) {
-    return kernel_.network.interface_to(fixed);
-  };
-  Desired desired = derive(claim->binding, rules_.derive, host_, bindings_, lookup);
+  Steering::Word word;
+  Desired desired = steered(*claim, pass, word);
   if (desired.refusal) {
     retire(floating, pass);
     pass.verdicts.back().standing = {State::kRefused, std::move(desired.refusal->text)};
@@ -121,21 +126,21 @@ void Reconciler::compare(const IpAddress& floating, Pass& pass) {
     note_withdrawal(floating, pass.now);
   }
   const bool unnamed = claim->binding.interface.empty();
-  if (unnamed && !desired.route) {
+  if (unnamed && !desired.waiting.empty()) {
     waiting_unnamed_.insert(floating);
   } else if (!waiting_unnamed_.empty()) {
     waiting_unnamed_.erase(floating);
   }
   const std::size_t before = pass.plan.size();
   pass.planner.keep(claim->binding, desired);
-  const State state = desired.route ? State::kRouted : State::kWaiting;
   pass.verdicts.push_back(
-      {floating, {state, std::move(desired.waiting)}, pass.plan.size() != before});
+      {floating, standing_of(desired, std::move(word)), pass.plan.size() != before});
 }
 
 // Nobody claims it, or nobody may: its route goes at once, its mapping when the peers have let go.
 void Reconciler::retire(const IpAddress& floating, Pass& pass) {
   waiting_unnamed_.erase(floating);
+  unwatch(floating);
   Verdict verdict{floating, {State::kWithdrawing, ""}, false};
   const auto lingering = withdrawing_.find(floating);
   if (adopted_.contains(floating) && !complete()) {
@@ -227,6 +232,7 @@ void Reconciler::tell(const Verdict& verdict, bool gone, const Pass& pass) {
     text = fmt::format("bound {} -> {} via {} source={} took={}ms", floating,
                        to_string(target_of(claim->binding)), link != nullptr ? link->name : "?",
                        claim->origin, took.count());
+    if (!standing.reason.empty()) text += "; " + standing.reason;
   } else {
     text = fmt::format("{} {}: {}", kind, floating, standing.reason);
   }

@@ -23,7 +23,8 @@ struct Reconciler::Pass {
   Clock::time_point marked_at;
   Clock::time_point now;
   Clock::time_point slice_start;
-  std::string culprit;  // of a repair
+  AddressHashSet unrouted;  // whose route the kernel refused
+  std::string culprit;      // of a repair
   bool tell_each = true;
 };
 

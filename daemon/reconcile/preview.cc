@@ -35,7 +35,9 @@ class Excerpt {
     for (const Claim& claim : view_.bindings.claims(floating)) bindings.put(claim);
     nat.copy_floating(view_.nat, floating);
     if (const KnownRoutes::Entries* entries = view_.routes.find(floating)) {
-      for (const auto& entry : *entries) routes.set({floating, entry.metric, entry.interface});
+      for (const auto& entry : *entries) {
+        routes.set({floating, entry.metric, entry.interface, entry.realm});
+      }
     }
   }
 
@@ -70,11 +72,12 @@ void compare(const IpAddress& floating, const PreviewView& view, Excerpt& excerp
              Preview& out, std::vector<IpAddress>& later) {
   const Claim* claim = excerpt.bindings.winner(floating);
   if (claim != nullptr) {
-    Desired desired =
-        derive(claim->binding, view.derive, view.host, excerpt.bindings, view.interface_to);
+    Desired desired = derive(claim->binding, view.derive, view.host, excerpt.bindings,
+                             view.interface_to, view.steer(claim->binding));
     if (!desired.refusal) {
       planner.keep(claim->binding, desired);
-      if (!desired.route) out.waiting.push_back({floating, "", std::move(desired.waiting)});
+      if (!desired.waiting.empty())
+        out.waiting.push_back({floating, "", std::move(desired.waiting)});
       return;
     }
     out.refused.push_back(

@@ -47,6 +47,8 @@ struct PreviewView {
   InterfaceLookup interface_to;
   // Its route went a short while ago: peers may still send to it.
   FunctionRef<bool(const IpAddress&)> lingers;
+  // What stands above the preferences.
+  FunctionRef<Steer(const Binding&)> steer;
 };
 
 // Plans the request apart from everything else: nothing is written and nothing taken for known. Its

@@ -75,6 +75,7 @@ boost::asio::awaitable<void> Reconciler::read_what_is_suspect() {
     }
     reads_failed_in_a_row_ = 0;
     if (!nat_suspect_ && !routes_suspect_) kernel_problem_.clear();
+    if (!adopted_once_) inherit();
     adopted_once_ = true;
     co_return;
   }

@@ -19,7 +19,9 @@ Reconciler::Reconciler(boost::asio::any_io_executor executor, KernelParts kernel
       work_(executor),
       passed_(executor),
       alarms_(executor, [this](const IpAddress& floating) { mark(floating); }),
-      flush_(executor) {}
+      flush_(executor) {
+  steering_.configure(rules_.steering);
+}
 
 Outcome Reconciler::start() {
   Outcome read = read_host();
@@ -76,6 +78,7 @@ void Reconciler::configure(ReconcileRules rules) {
   if (rules.ruleset != rules_.ruleset) suspect_nat("");
   rules_ = std::move(rules);
   metadata_.configure(rules_.ruleset.metadata, host_);
+  steering_.configure(rules_.steering);
   mark_all();
 }
 
@@ -175,6 +178,8 @@ void Reconciler::suspect_interface(unsigned interface) {
 
 void Reconciler::put(Claim claim) {
   const IpAddress floating = claim.binding.floating;
+  // What a source said in its first snapshot was here before.
+  if (complete() && bindings_.winner(floating) == nullptr) steering_.bound_anew(floating);
   adopted_.erase(floating);
   failures_.erase(floating);
   bindings_.put(std::move(claim));
@@ -187,6 +192,7 @@ void Reconciler::remove(const IpAddress& floating, std::string_view origin) {
   adopted_.erase(floating);
   failures_.erase(floating);
   bindings_.remove(floating, origin);
+  if (bindings_.winner(floating) == nullptr) steering_.gone(floating);
   mark(floating);
   mark(bindings_.with_fixed(floating));
 }

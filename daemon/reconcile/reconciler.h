@@ -24,6 +24,7 @@
 #include "daemon/reconcile/plan.h"
 #include "daemon/reconcile/preview.h"
 #include "daemon/reconcile/standings.h"
+#include "daemon/reconcile/steering.h"
 #include "daemon/sources/claim_sink.h"
 #include "daemon/state/bindings.h"
 #include "daemon/state/derive.h"
@@ -37,6 +38,7 @@ namespace fipd {
 struct ReconcileRules {
   std::uint32_t route_table = 172;  // whose foreign changes are looked into
   DeriveRules derive;
+  SteeringRules steering;
   nat::RulesetOptions ruleset;
   std::chrono::milliseconds linger{2000};
   // Open connections of a floating IP that is removed, and of a forward, live on until the floating
@@ -90,6 +92,21 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
 
   // Called with addresses of which something was written and that have a route now.
   void on_routed(std::function<void(const IpAddress&)> call) { on_routed_ = std::move(call); }
+
+  // Steering (steer.cc): what stands above preferences.
+  // Of an address, or of the whole host; the host's end ends all.
+  void drain(const std::optional<IpAddress>& floating, bool drained);
+  void set_failing(const IpAddress& floating, std::string reason);
+  void set_passing(const IpAddress& floating);
+  // Another host announces it, too.
+  void noticed_elsewhere(const IpAddress& floating);
+  // Called with each address that is to be checked, and with null for those no more.
+  using OnCheck = std::function<void(const IpAddress&, const Binding*)>;
+  void on_check(OnCheck call) { on_check_ = std::move(call); }
+  [[nodiscard]] const Steering& steering() const { return steering_; }
+  // Off the loop: how many tracked connections each has, in their order.
+  boost::asio::awaitable<Result<std::vector<std::size_t>>> count_connections(
+      std::vector<IpAddress> floatings);
 
   [[nodiscard]] const Bindings& bindings() const { return bindings_; }
   [[nodiscard]] const Host& host() const { return host_; }
@@ -178,6 +195,10 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   boost::asio::awaitable<void> gather(Pass& pass);
   boost::asio::awaitable<void> compare(Pass& pass);
   void compare(const IpAddress& floating, Pass& pass);
+  Desired steered(const Claim& claim, Pass& pass, Steering::Word& word);
+  void watch(const Claim& claim, const Desired& desired);
+  void unwatch(const IpAddress& floating);
+  void inherit();
   void retire(const IpAddress& floating, Pass& pass);
   void note_withdrawal(const IpAddress& floating, Clock::time_point now);
   boost::asio::awaitable<void> conclude(Pass& pass);
@@ -235,6 +256,9 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   boost::unordered_flat_map<IpAddress, Failure, AddressHash> failures_;
   std::function<void(const IpAddress&)> on_unrouted_;
   std::function<void(const IpAddress&)> on_routed_;
+  Steering steering_;
+  AddressHashSet checked_;
+  OnCheck on_check_;
 
   bool nat_suspect_ = true;
   bool routes_suspect_ = true;

@@ -37,6 +37,10 @@ boost::asio::awaitable<bool> Reconciler::write(Pass& pass) {
   if (!pass.plan.routes_up.empty()) {
     const bool up = co_await write_routes(pass, pass.plan.routes_up);
     if (!up) co_return false;
+    // Where the new metric was refused the old one stays: better announced as before than not.
+    std::erase_if(pass.plan.routes_down, [&](const bgp::RouteChange& change) {
+      return pass.unrouted.contains(change.route.destination);
+    });
   }
   if (!pass.plan.routes_down.empty()) {
     const bool down = co_await write_routes(pass, pass.plan.routes_down);
@@ -158,6 +162,7 @@ boost::asio::awaitable<bool> Reconciler::write_routes(
     ++counters_.route_refusals;
     // The mapping is in, the other routes too: only this address is held up. What the table now
     // holds for it is unknown, so it is read.
+    pass.unrouted.insert(changes[failure.index].route.destination);
     refuse(changes[failure.index].route.destination, failure.error);
     routes_suspect_ = true;
   }

@@ -108,6 +108,11 @@ std::optional<Refusal> refusal_of(const Binding& binding, const DeriveRules& rul
   if (host.owns(floating)) {
     return Refusal{"own_address", fmt::format("{} is an address of this host", floating)};
   }
+  if (binding.extras->color != 0 && floating.is_v6()) {
+    return Refusal{
+        "color_of_ipv6",
+        fmt::format("{} cannot have a color: the kernel keeps no realms of IPv6 routes", floating)};
+  }
   std::optional<Refusal> refusal;
   const IpAddress* last = nullptr;  // forwards to one instance are looked at once
   binding.for_each_fixed([&](const IpAddress& fixed) {
@@ -118,8 +123,21 @@ std::optional<Refusal> refusal_of(const Binding& binding, const DeriveRules& rul
   return refusal;
 }
 
+std::uint32_t metric_of(const Binding& binding, const DeriveRules& rules, Steer steer) {
+  if (steer == Steer::kPreferred) return rules.preferred_metric;
+  if (steer == Steer::kDrained) return rules.drained_metric;
+  constexpr std::uint64_t kNormal = 100;  // of 200
+  const std::uint64_t preference = binding.extras->preference.value_or(kNormal);
+  if (preference >= kNormal) {
+    const std::uint64_t room = rules.metric - rules.preferred_metric - 1;
+    return static_cast<std::uint32_t>(rules.metric - room * (preference - kNormal) / kNormal);
+  }
+  const std::uint64_t room = rules.drained_metric - rules.metric - 1;
+  return static_cast<std::uint32_t>(rules.metric + room * (kNormal - preference) / kNormal);
+}
+
 Desired derive(const Binding& binding, const DeriveRules& rules, const Host& host,
-               const Bindings& bindings, InterfaceLookup interface_to) {
+               const Bindings& bindings, InterfaceLookup interface_to, Steer steer) {
   Desired desired;
   const auto is_floating = [&](const IpAddress& address) {
     return address == binding.floating || bindings.winner(address) != nullptr;
@@ -128,7 +146,9 @@ Desired derive(const Binding& binding, const DeriveRules& rules, const Host& hos
   if (desired.refusal) return desired;
   desired.limits = binding.extras->limits.value_or(rules.default_limits);
   if (const auto* link = usable_link(binding, host, interface_to, desired.waiting)) {
-    desired.route = bgp::HostRoute{binding.floating, rules.metric, link->index};
+    if (steer == Steer::kWithdrawn) return desired;
+    desired.route = bgp::HostRoute{binding.floating, metric_of(binding, rules, steer), link->index,
+                                   binding.extras->color};
   }
   return desired;
 }

@@ -17,8 +17,23 @@ namespace fipd {
 struct DeriveRules {
   std::vector<Prefix> pools;  // empty: any address is admitted
   std::uint32_t metric = 1024;
+  std::uint32_t preferred_metric = 512;
+  std::uint32_t drained_metric = 4096;
   Limits default_limits;  // of bindings without their own
 };
+
+// What stands above a binding's own preference.
+enum class Steer : std::uint8_t {
+  kNone,
+  kPreferred,  // this host is taking it over
+  kDrained,    // a last resort
+  kWithdrawn,  // not announced, but translated
+};
+
+// The metric of a binding's route. A preference from 100 up lies between the preferred metric and
+// the normal one, below 100 between the normal one and the drained one; neither is reached.
+[[nodiscard]] std::uint32_t metric_of(const Binding& binding, const DeriveRules& rules,
+                                      Steer steer);
 
 // Why a binding cannot be, whatever the interfaces do: a stable code for the API ("outside_pools")
 // and a sentence.
@@ -47,6 +62,7 @@ struct Desired {
 using InterfaceLookup = FunctionRef<Result<std::optional<unsigned>>(const IpAddress&)>;
 
 [[nodiscard]] Desired derive(const Binding& binding, const DeriveRules& rules, const Host& host,
-                             const Bindings& bindings, InterfaceLookup interface_to);
+                             const Bindings& bindings, InterfaceLookup interface_to,
+                             Steer steer = Steer::kNone);
 
 }  // namespace fipd

@@ -9,6 +9,7 @@
 #include "daemon/control/fipctl/read_file.h"
 #include "daemon/control/route.h"
 #include "daemon/state/document.h"
+#include "daemon/state/extras_draft.h"
 
 namespace fipd::fipctl {
 namespace {
@@ -29,6 +30,25 @@ Result<Request> change_request(std::string method, std::string target, const Wai
   return request;
 }
 
+// The words of a binding file, from the command line.
+Outcome set_steering(const AddOptions& options, Rare<Extras>& extras) {
+  const auto set = [&extras](std::string_view key, const Word& word) -> Outcome {
+    const auto known = set_extra(key, word, extras);
+    if (!known) return fail(Error(known.error()).within(fmt::format("--{}", key)));
+    return success();
+  };
+  Outcome done;
+  if (options.preference) {
+    done = set("preference", Word{.kind = "a number", .number = options.preference});
+  }
+  if (done && options.color) done = set("color", Word{.kind = "a number", .number = options.color});
+  if (done && options.shared) done = set("shared", Word{.kind = "a word", .flag = true});
+  if (done && !options.check.empty()) {
+    done = set("check", Word{.kind = "a word", .text = options.check});
+  }
+  return done;
+}
+
 Result<Binding> binding_of(const AddOptions& options) {
   auto floating = parse_address(options.floating);
   if (!floating) return fail(std::move(floating.error()).within("floating IP"));
@@ -41,6 +61,7 @@ Result<Binding> binding_of(const AddOptions& options) {
   binding.id = options.id;
   binding.port = options.port;
   binding.primary = options.primary;
+  if (Outcome set = set_steering(options, binding.extras); !set) return fail(set.error());
   return binding;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,8 +30,19 @@ struct AddOptions {
   std::string id;
   std::string port;
   bool primary = false;
+  std::optional<std::int64_t> preference;
+  std::optional<std::int64_t> color;
+  bool shared = false;
+  std::string check;
   bool replace = false;
   WaitOptions wait;
+};
+
+struct DrainOptions {
+  std::vector<std::string> addresses;
+  bool all = false;   // the whole host
+  bool undo = false;  // undrain
+  WaitOptions wait{"", "60s"};
 };
 
 struct LsOptions {
@@ -46,6 +58,7 @@ using Verdict = std::optional<Failure>;
                              const WaitOptions& wait);
 [[nodiscard]] Verdict apply(const Context& context, const std::string& file,
                             const WaitOptions& wait);
+[[nodiscard]] Verdict drain(const Context& context, const DrainOptions& options);
 [[nodiscard]] Verdict list(const Context& context, const LsOptions& options);
 [[nodiscard]] Verdict show(const Context& context, const std::string& address);
 [[nodiscard]] Verdict status(const Context& context);

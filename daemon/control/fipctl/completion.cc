@@ -15,9 +15,11 @@ _fipctl() {
   local words=""
   COMPREPLY=()
   case $verb in
-    "") words="add rm apply ls show status peers monitor reload accept completion --version $common" ;;
-    add) words="--interface --id --port --primary --replace --wait --timeout $common" ;;
+    "") words="add rm apply drain undrain ls show status peers monitor reload accept completion --version $common" ;;
+    add) words="--interface --id --port --primary --preference --color --shared --check --replace --wait --timeout $common" ;;
     rm) words="$(fipctl ls --quiet 2>/dev/null) --wait --timeout $common" ;;
+    drain) words="$(fipctl ls --quiet 2>/dev/null) --all --wait --timeout $common" ;;
+    undrain) words="$(fipctl ls --quiet 2>/dev/null) --all $common" ;;
     show) words="$(fipctl ls --quiet 2>/dev/null) $common" ;;
     apply) words="-f --file --wait --timeout $common" ;;
     ls) words="--wide --quiet --state $common" ;;
@@ -41,7 +43,8 @@ _fipctl() {
   local -a verbs
   verbs=(
     'add:bind a floating IP to a fixed IP' 'rm:remove floating IPs'
-    'apply:bind what a file says' 'ls:list floating IPs' 'show:one floating IP, looked up now'
+    'apply:bind what a file says'
+    'drain:announce as a last resort' 'undrain:announce as usual again' 'ls:list floating IPs' 'show:one floating IP, looked up now'
     'status:how fipd is' 'peers:BGP sessions' 'monitor:follow events' 'reload:take over the configuration'
     'accept:carry out held removals' 'completion:print a completion script')
   _arguments -C '--json[print JSON]' '--socket[control socket]:socket:_files' \
@@ -51,9 +54,13 @@ _fipctl() {
     argument)
       case $words[1] in
         add) _arguments '--interface[tap]:tap:_net_interfaces' '--id:id' '--port:port' '--primary' \
+               '--preference:0 to 200' '--color:color' '--shared' '--check:tcp/443 or icmp' \
                '--replace' '--wait=-[wait for]::state:(translated routed announced)' \
                '--timeout:time' ;;
         rm|show) compadd -- ${(f)"$(fipctl ls --quiet 2>/dev/null)"} ;;
+        drain) _arguments '--all' '--wait=-::state:(announced)' '--timeout:time' \
+               '*:address:compadd -- ${(f)"$(fipctl ls --quiet 2>/dev/null)"}' ;;
+        undrain) _arguments '--all' '*:address:compadd -- ${(f)"$(fipctl ls --quiet 2>/dev/null)"}' ;;
         apply) _arguments '-f[file]:file:_files' '--wait=-::state:(translated routed announced)' ;;
         ls) _arguments '--wide' '--quiet' '--state:state:(waiting translated routed learned
                announced drained withdrawing conflict refused failed)' ;;
@@ -65,19 +72,26 @@ if [ "$funcstack[1]" = _fipctl ]; then _fipctl "$@"; else compdef _fipctl fipctl
 )script";
 
 constexpr std::string_view kFish = R"script(# fipctl for fish: fipctl completion fish | source
-set -l verbs add rm apply ls show status peers monitor reload accept completion
+set -l verbs add rm apply drain undrain ls show status peers monitor reload accept completion
 complete -c fipctl -f
 complete -c fipctl -l json -d 'Print JSON'
 complete -c fipctl -l socket -r -F -d 'Control socket'
 complete -c fipctl -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
-complete -c fipctl -n '__fish_seen_subcommand_from rm show' -a '(fipctl ls --quiet 2>/dev/null)'
+complete -c fipctl -n '__fish_seen_subcommand_from rm show drain undrain' -a '(fipctl ls --quiet 2>/dev/null)'
 complete -c fipctl -n '__fish_seen_subcommand_from add' -l interface -x -a '(command ls /sys/class/net)'
 complete -c fipctl -n '__fish_seen_subcommand_from add' -l id -x
 complete -c fipctl -n '__fish_seen_subcommand_from add' -l port -x
 complete -c fipctl -n '__fish_seen_subcommand_from add' -l primary
+complete -c fipctl -n '__fish_seen_subcommand_from add' -l preference -x
+complete -c fipctl -n '__fish_seen_subcommand_from add' -l color -x
+complete -c fipctl -n '__fish_seen_subcommand_from add' -l shared
+complete -c fipctl -n '__fish_seen_subcommand_from add' -l check -x
 complete -c fipctl -n '__fish_seen_subcommand_from add' -l replace
 complete -c fipctl -n '__fish_seen_subcommand_from add rm apply' -l wait -a 'translated routed announced'
 complete -c fipctl -n '__fish_seen_subcommand_from add rm apply' -l timeout -x
+complete -c fipctl -n '__fish_seen_subcommand_from drain undrain' -l all
+complete -c fipctl -n '__fish_seen_subcommand_from drain' -l wait -a 'announced'
+complete -c fipctl -n '__fish_seen_subcommand_from drain' -l timeout -x
 complete -c fipctl -n '__fish_seen_subcommand_from apply' -s f -l file -r -F
 complete -c fipctl -n '__fish_seen_subcommand_from ls' -l wide
 complete -c fipctl -n '__fish_seen_subcommand_from ls' -l quiet

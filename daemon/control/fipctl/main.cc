@@ -18,6 +18,7 @@ struct CommandLine {
   bool json = false;
   AddOptions add;
   LsOptions ls;
+  DrainOptions drain;
   WaitOptions wait;
   std::vector<std::string> addresses;
   std::string file;
@@ -43,6 +44,11 @@ void describe_changes(CLI::App& app, CommandLine& line) {
   add_command.add_option("--id", line.add.id, "Your own id for it");
   add_command.add_option("--port", line.add.port, "Your own id of the instance's port");
   add_command.add_flag("--primary", line.add.primary, "The instance sends from this one");
+  add_command.add_option("--preference", line.add.preference,
+                         "0 to 200; 100 is normal, higher is preferred");
+  add_command.add_option("--color", line.add.color, "1 to 65535: a community for the routers");
+  add_command.add_flag("--shared", line.add.shared, "Bound on several hosts on purpose");
+  add_command.add_option("--check", line.add.check, "Of its health: tcp/443 or icmp");
   add_command.add_flag("--replace", line.add.replace, "Also where it is bound to another fixed IP");
   add_wait(add_command, line.add.wait);
   add_command.callback(
@@ -61,6 +67,25 @@ void describe_changes(CLI::App& app, CommandLine& line) {
   add_wait(apply_command, line.wait);
   apply_command.callback([&line] {
     line.verb = [&line](const Context& c) { return apply(c, line.file, line.wait); };
+  });
+}
+
+void describe_drains(CLI::App& app, CommandLine& line) {
+  CLI::App& drain_command =
+      *app.add_subcommand("drain", "Announce as a last resort; nothing is withdrawn");
+  CLI::App& undrain = *app.add_subcommand("undrain", "Announce as usual again");
+  for (CLI::App* command : {&drain_command, &undrain}) {
+    command->add_option("ADDRESS", line.drain.addresses);
+    command->add_flag("--all", line.drain.all, "The whole host, and whatever comes to it");
+  }
+  drain_command.add_option("--wait", line.drain.wait.state, "Return once every peer was told")
+      ->check(CLI::IsMember({"announced"}));
+  drain_command.add_option("--timeout", line.drain.wait.timeout, "How long to wait: 60s, 2m");
+  drain_command.callback(
+      [&line] { line.verb = [&line](const Context& c) { return drain(c, line.drain); }; });
+  undrain.callback([&line] {
+    line.drain.undo = true;
+    line.verb = [&line](const Context& c) { return drain(c, line.drain); };
   });
 }
 
@@ -135,6 +160,7 @@ int run(int count, char** arguments) {
   app.add_flag("--json", line.json, "Print JSON");
   app.footer("--json and --socket go with every verb. Exit codes: fipctl(8).");
   describe_changes(app, line);
+  describe_drains(app, line);
   describe_looks(app, line);
   describe_rest(app, line);
   try {

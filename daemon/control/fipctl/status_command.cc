@@ -73,6 +73,22 @@ Row peer_row(const boost::json::value& peer) {
           {text_of(peer, "last_error")}};
 }
 
+void add_drain(const boost::json::value& drain, std::vector<Row>& rows) {
+  const std::int64_t marked = number_of(drain, "marked");
+  if (flag_of(drain, "all")) rows.push_back({{"drain"}, {"the whole host", Tint::kYellow}});
+  if (marked == 0) return;
+  rows.push_back({{"drain"}, {fmt::format("{} address(es) by name", marked), Tint::kYellow}});
+}
+
+void add_checks(const boost::json::value& checks, std::vector<Row>& rows) {
+  const std::int64_t count = number_of(checks, "checks");
+  if (count == 0) return;
+  const std::int64_t failing = number_of(checks, "failing");
+  rows.push_back({{"checks"},
+                  {fmt::format("{}, {} failing", count, failing),
+                   failing > 0 ? Tint::kYellow : Tint::kGreen}});
+}
+
 std::string render(const boost::json::value& status, bool color) {
   const bool healthy = flag_of(status, "healthy");
   std::vector<Row> rows = {
@@ -91,6 +107,10 @@ std::string render(const boost::json::value& status, bool color) {
   if (const boost::json::value* bird = field_of(status, "bird")) {
     rows.push_back(bird_row(*bird));
     for (const auto& session : list_of(*bird, "sessions")) rows.push_back(session_row(session));
+  }
+  if (const boost::json::value* drain = field_of(status, "drain")) add_drain(*drain, rows);
+  if (const boost::json::value* checks = field_of(status, "health_checks")) {
+    add_checks(*checks, rows);
   }
   for (const boost::json::value& problem : list_of(status, "problems")) {
     if (!problem.is_string()) continue;

@@ -38,6 +38,22 @@ TEST(Body, NonsenseIsBadInput) {
   }
 }
 
+TEST(Body, ADrainIsOfTheHostOrOfAddressesNeverOfBothOrNone) {
+  const auto host = drain_from_json(R"({"all": true})");
+  ASSERT_TRUE(host) << host.error().message();
+  EXPECT_TRUE(host->host);
+  const auto single = drain_from_json(R"({"floating_ips": ["172.16.1.3"]})");
+  ASSERT_TRUE(single) << single.error().message();
+  EXPECT_FALSE(single->host);
+  EXPECT_EQ(single->floatings, std::vector{kFloating});
+  for (const char* text :
+       {"{}", R"({"all": false})", R"({"all": 1})", R"({"all": true, "floating_ips": []})",
+        R"({"floating_ips": "172.16.1.3"})", R"({"floating_ips": [{"floating": "172.16.1.3"}]})",
+        R"({"floating_ips": ["172.16.1.3", "172.16.1.3"]})", R"({"al": true})"}) {
+    EXPECT_FALSE(drain_from_json(text)) << text;
+  }
+}
+
 TEST(Body, DeepNestingIsRefusedNotFollowed) {
   EXPECT_FALSE(batch_from_json(std::string(100000, '[')));
 }

@@ -156,6 +156,42 @@ boost::asio::awaitable<Outcome> FakeService::wait(std::vector<IpAddress> floatin
   co_return success();
 }
 
+boost::asio::awaitable<tl::expected<void, ChangeFailure>> FakeService::drain(DrainRequest request,
+                                                                             bool drained) {
+  tl::expected<void, ChangeFailure> outcome;
+  for (const IpAddress& floating : request.floatings) {
+    std::optional<ChangeFailure> refused;
+    if (!bindings_.contains(floating)) {
+      refused = failure(ErrorCode::kNotFound, floating, "not_found", "is not bound here");
+    } else if (!drained && host_drained_) {
+      refused = failure(ErrorCode::kConflict, floating, "host_drained", "is drained with the host");
+    }
+    if (refused) {
+      outcome = tl::unexpected<ChangeFailure>(std::move(*refused));
+      co_return outcome;
+    }
+  }
+  drain_looks_ = 0;
+  if (request.host) host_drained_ = drained;
+  if (request.host && !drained) drained_.clear();
+  for (const IpAddress& floating : request.floatings) {
+    if (drained) drained_.insert(floating);
+    if (!drained) drained_.erase(floating);
+  }
+  co_return outcome;
+}
+
+boost::asio::awaitable<DrainReport> FakeService::drain_report(bool with_connections) {
+  DrainReport report;
+  report.host = host_drained_;
+  report.marked = drained_.size();
+  report.floating_ips = host_drained_ ? bindings_.size() : drained_.size();
+  const bool told = ++drain_looks_ > 3 || report.floating_ips == 0;
+  report.sessions = {{"uplink1", told ? 0 : report.floating_ips}, {"uplink2", 0}};
+  if (with_connections) report.connections = 17;
+  co_return report;
+}
+
 boost::asio::awaitable<Result<std::vector<std::string>>> FakeService::reload() {
   if (!healthy) co_return fail(ErrorCode::kBadInput, "fipd.toml:3:1: unknown key 'rout'");
   std::vector<std::string> names;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -23,6 +24,9 @@ class FakeService final : public Service {
   boost::asio::awaitable<tl::expected<void, ChangeFailure>> change(ChangeRequest request) override;
   boost::asio::awaitable<Outcome> wait(std::vector<IpAddress> floatings, WaitFor what,
                                        std::chrono::milliseconds timeout) override;
+  boost::asio::awaitable<tl::expected<void, ChangeFailure>> drain(DrainRequest request,
+                                                                  bool drained) override;
+  boost::asio::awaitable<DrainReport> drain_report(bool with_connections) override;
   boost::asio::awaitable<Result<std::vector<std::string>>> reload() override;
   boost::asio::awaitable<Result<std::size_t>> accept(std::string source) override;
   EventHub& events() override { return hub_; }
@@ -38,6 +42,9 @@ class FakeService final : public Service {
   [[nodiscard]] std::optional<ChangeFailure> objection(const ChangeRequest& request) const;
 
   std::map<IpAddress, Binding> bindings_;
+  bool host_drained_ = false;
+  std::set<IpAddress> drained_;
+  std::size_t drain_looks_ = 0;  // the peers have it at the fourth look
   EventHub hub_;
 };
 

@@ -80,6 +80,37 @@ def test_every_exit_code(server):
     assert code(server, "status") == 0
 
 
+def test_add_takes_the_words_that_steer(server):
+    done = fipctl(server, "add", "172.16.1.7", "10.0.0.7", "--preference", "150", "--color", "7",
+                  "--shared", "--check", "tcp/443", "--json")
+    row = json.loads(done.stdout)
+    assert (row["preference"], row["color"], row["shared"], row["check"]) == \
+        (150, 7, True, "tcp/443")
+    for wrong in (["--preference", "201"], ["--color", "0"], ["--check", "udp/1"]):
+        refused = fipctl(server, "add", "172.16.1.7", "10.0.0.7", *wrong)
+        assert refused.returncode == 6 and wrong[0] in refused.stderr, refused
+    assert code(server, "rm", "172.16.1.7") == 0
+
+
+def test_drain_waits_for_the_peers_and_says_what_is_open(server):
+    assert code(server, "add", "172.16.1.6", "10.0.0.6") == 0
+    done = fipctl(server, "drain", "172.16.1.6")
+    assert (done.returncode, done.stdout) == (0, "1 floating IP drained (1 by name)\n")
+    done = fipctl(server, "drain", "--all", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ("the host is drained: 1 floating IP drained; every peer was told; "
+                           "17 connections open, fipctl monitor follows them\n")
+    assert code(server, "undrain", "172.16.1.6") == 5
+    assert fipctl(server, "undrain", "--all").stdout == "0 floating IPs drained\n"
+    late = fipctl(server, "drain", "172.16.1.6", "--wait", "--timeout", "1ms")
+    assert late.returncode == 8 and "uplink1 has 1 as before" in late.stderr
+    assert code(server, "drain") == 2
+    assert code(server, "drain", "172.16.1.6", "--all") == 2
+    assert code(server, "drain", "172.16.1.77") == 3
+    assert code(server, "undrain", "172.16.1.6") == 0
+    assert code(server, "rm", "172.16.1.6") == 0
+
+
 def test_an_unreachable_daemon_is_named_with_its_remedy(tmp_path):
     done = subprocess.run([FIPCTL, "--socket", str(tmp_path / "none"), "ls"], capture_output=True,
                           text=True)

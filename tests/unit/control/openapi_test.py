@@ -148,6 +148,20 @@ def test_status_reload_and_accept(server):
         check(degraded, "/v1/reload", "post", 400)
 
 
+def test_drain_and_undrain(server):
+    check(server, ADDRESS, "put", 201, "/v1/floating-ips/172.16.1.8", {"fixed": "10.0.0.8"})
+    report = check(server, "/v1/drain", "post", 200, None, {"floating_ips": ["172.16.1.8"]})
+    assert report["marked"] == 1 and not report["all"]
+    assert "connections" in check(server, "/v1/drain", "get", 200, "/v1/drain?connections=true")
+    check(server, "/v1/undrain", "post", 200, None, {"floating_ips": ["172.16.1.8"]})
+    check(server, "/v1/drain", "post", 404, None, {"floating_ips": ["172.16.1.99"]})
+    check(server, "/v1/drain", "post", 400, None, {"all": "yes"})
+    assert check(server, "/v1/drain", "post", 200, None, {"all": True})["all"]
+    check(server, "/v1/undrain", "post", 409, None, {"floating_ips": ["172.16.1.8"]})
+    assert not check(server, "/v1/undrain", "post", 200, None, {"all": True})["all"]
+    check(server, ADDRESS, "delete", 204, "/v1/floating-ips/172.16.1.8")
+
+
 def test_events(server):
     stream = subprocess.Popen(["curl", "-sSN", "--unix-socket", server.socket,
                                "http://fipd/v1/events"], stdout=subprocess.PIPE, text=True)

@@ -30,6 +30,9 @@ TEST(Route, KnowsEveryPathOfTheApi) {
   EXPECT_EQ(endpoint("GET", "/v1/events"), Endpoint::kEvents);
   EXPECT_EQ(endpoint("POST", "/v1/reload"), Endpoint::kReload);
   EXPECT_EQ(endpoint("POST", "/v1/accept?source=files"), Endpoint::kAccept);
+  EXPECT_EQ(endpoint("POST", "/v1/drain"), Endpoint::kDrain);
+  EXPECT_EQ(endpoint("POST", "/v1/undrain"), Endpoint::kUndrain);
+  EXPECT_EQ(endpoint("GET", "/v1/drain?connections=true"), Endpoint::kDrainReport);
   EXPECT_EQ(endpoint("GET", "http://fipd/metrics"), Endpoint::kMetrics);
 }
 
@@ -41,7 +44,7 @@ TEST(Route, HeadIsGetWithoutABody) {
 }
 
 TEST(Route, UnknownPathsAreNotFound) {
-  for (const char* target : {"/", "", "/v2/status", "/v1/drain", "/v1/floating-ips/",
+  for (const char* target : {"/", "", "/v2/status", "/v1/drains", "/v1/floating-ips/",
                              "/v1/floating-ips/10.0.0.1/x", "/v1/status/", "http://fipd"}) {
     const auto route = parse_route("GET", target);
     ASSERT_FALSE(route) << target;
@@ -88,6 +91,9 @@ TEST(Route, OnlyChangesNeedTheRightToChange) {
   EXPECT_TRUE(changes(Endpoint::kDelete));
   EXPECT_TRUE(changes(Endpoint::kReload));
   EXPECT_TRUE(changes(Endpoint::kAccept));
+  EXPECT_TRUE(changes(Endpoint::kDrain));
+  EXPECT_TRUE(changes(Endpoint::kUndrain));
+  EXPECT_FALSE(changes(Endpoint::kDrainReport));
 }
 
 }  // namespace

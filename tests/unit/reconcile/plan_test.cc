@@ -99,14 +99,14 @@ TEST_F(Planning, AChangeOfMetricAddsBeforeItRemoves) {
 
 TEST_F(Planning, AnotherRealmIsOneReplace) {
   bind(kFloating, kFixed);
-  (void)plan([](Planner& planner) { planner.keep(kFloating, kFixed, kRoute); });
+  (void)plan([](Planner& planner) { keep(planner, kFloating, kFixed, kRoute); });
   bgp::HostRoute coloured = kRoute;
   coloured.realm = 7;
-  const Plan change = plan([&](Planner& planner) { planner.keep(kFloating, kFixed, coloured); });
+  const Plan change = plan([&](Planner& planner) { keep(planner, kFloating, kFixed, coloured); });
   EXPECT_THAT(change.routes_up,
               ElementsAre(bgp::RouteChange{bgp::RouteAction::kReplace, coloured}));
   EXPECT_THAT(change.routes_down, IsEmpty());
-  EXPECT_TRUE(plan([&](Planner& planner) { planner.keep(kFloating, kFixed, coloured); }).empty());
+  EXPECT_TRUE(plan([&](Planner& planner) { keep(planner, kFloating, kFixed, coloured); }).empty());
 }
 
 TEST_F(Planning, AnotherInterfaceIsOneReplace) {

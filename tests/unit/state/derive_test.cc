@@ -51,6 +51,51 @@ TEST_F(Derive, RoutesByTheNamedInterfaceAtTheNormalMetric) {
   EXPECT_TRUE(derived(binding("2001:db8:1::3", "fd00:65::13")).route);
 }
 
+TEST_F(Derive, APreferenceLiesBetweenTheMetricsOfTakingOverAndOfDrain) {
+  Binding wanted = binding("172.16.1.3", "10.65.0.13");
+  const auto metric = [&](unsigned preference, Steer steer = Steer::kNone) {
+    wanted.extras.edit().preference = preference;
+    return metric_of(wanted, rules_, steer);
+  };
+  EXPECT_EQ(metric(100), 1024u);
+  EXPECT_EQ(metric(200), 513u);
+  EXPECT_EQ(metric(0), 4095u);
+  std::uint32_t last = 4096;
+  for (unsigned preference = 0; preference <= 200; ++preference) {
+    EXPECT_LT(metric(preference), last) << preference;
+    last = metric(preference);
+  }
+  EXPECT_EQ(metric(200, Steer::kPreferred), 512u);
+  EXPECT_EQ(metric(200, Steer::kDrained), 4096u);
+  rules_.preferred_metric = 1;
+  rules_.metric = 2;
+  rules_.drained_metric = 3;
+  EXPECT_EQ(metric(200), 2u) << "no room between them";
+  EXPECT_EQ(metric(0), 2u);
+}
+
+TEST_F(Derive, AWithdrawnOneIsTranslatedAndHasNoRoute) {
+  const auto lookup = [](const IpAddress&) -> Result<std::optional<unsigned>> {
+    return std::nullopt;
+  };
+  const Desired desired = derive(binding("172.16.1.3", "10.65.0.13"), rules_, host_, bindings_,
+                                 lookup, Steer::kWithdrawn);
+  EXPECT_TRUE(desired.translated());
+  EXPECT_FALSE(desired.route);
+  EXPECT_EQ(desired.waiting, "");
+}
+
+TEST_F(Derive, AColorIsTheRoutesRealmAndRefusedForIpv6) {
+  Binding coloured = binding("172.16.1.3", "10.65.0.13");
+  coloured.extras.edit().color = 7;
+  ASSERT_TRUE(derived(coloured).route);
+  EXPECT_EQ(derived(coloured).route->realm, 7u);
+  Binding coloured6 = binding("2001:db8:1::3", "fd00:65::13");
+  coloured6.extras.edit().color = 7;
+  ASSERT_TRUE(derived(coloured6).refusal);
+  EXPECT_EQ(derived(coloured6).refusal->code, "color_of_ipv6");
+}
+
 TEST_F(Derive, FollowsTheKernelsRouteWhereNoInterfaceIsNamed) {
   kernel_interface_ = 7;
   EXPECT_EQ(derived(binding("172.16.1.3", "10.65.0.13", "")).route->interface, 7u);

@@ -1,0 +1,59 @@
+#include "daemon/reconcile/steering.h"
+
+namespace fipd {
+
+void Steering::set_failing(const IpAddress& floating, std::string reason) {
+  inherited_down_.erase(floating);
+  failing_[floating] = std::move(reason);
+}
+
+void Steering::set_passing(const IpAddress& floating) {
+  inherited_down_.erase(floating);
+  failing_.erase(floating);
+}
+
+void Steering::gone(const IpAddress& floating) {
+  failing_.erase(floating);
+  inherited_down_.erase(floating);
+  fresh_.erase(floating);
+  young_.forget(floating);
+  settling_.erase(floating);
+}
+
+std::optional<Steering::Clock::time_point> Steering::noticed(const IpAddress& floating, bool shared,
+                                                             Clock::time_point now) {
+  if (shared || rules_.settle.count() == 0) return std::nullopt;
+  if (!young_.has(floating, now, rules_.settle)) return std::nullopt;
+  young_.forget(floating);
+  return settling_[floating] = now + rules_.settle;
+}
+
+void Steering::inherit_settling(const IpAddress& floating, Clock::time_point until) {
+  settling_[floating] = until;
+}
+
+std::optional<std::string> Steering::failure_of(const Binding& binding) const {
+  if (!binding.extras->check) return std::nullopt;
+  if (const auto at = failing_.find(binding.floating); at != failing_.end()) return at->second;
+  if (!inherited_down_.contains(binding.floating)) return std::nullopt;
+  return "its check failed before the restart, and has not answered since";
+}
+
+Steering::Word Steering::of(const Binding& binding, Clock::time_point now) const {
+  const IpAddress& floating = binding.floating;
+  if (host_drained_) return {Steer::kDrained, "drained with the whole host"};
+  if (drained_.contains(floating)) return {Steer::kDrained, "drained"};
+  if (auto failure = failure_of(binding)) {
+    return {rules_.withdraw_failing ? Steer::kWithdrawn : Steer::kDrained, std::move(*failure)};
+  }
+  const auto at = settling_.find(floating);
+  if (at == settling_.end() || now >= at->second) return {};
+  return {Steer::kPreferred, "taken over from another host: preferred for the settling time"};
+}
+
+void Steering::routed(const IpAddress& floating, Clock::time_point now) {
+  if (fresh_.empty() || fresh_.erase(floating) == 0) return;
+  young_.note(floating, now, rules_.settle);
+}
+
+}  // namespace fipd

@@ -1,0 +1,1 @@
+fipd_fuzz_target(echo_reply LINK fipd_health)
