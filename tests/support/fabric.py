@@ -48,6 +48,9 @@ class FabricHost:
         self.bird = Bird(lab, self.namespace, f"{self.name}-bird", program)
         self.routers = []
         self.fipd = Fipd(lab, self.namespace, self.name, self.bird.socket, POOLS)
+        # These tests write metrics by hand, and must not meet fipd's own taking over.
+        self.fipd.settings["route"] = {"settle": "0ms"}
+        self.fipd.write_config()
         self.instance = Instance(lab, self, 10 + number, f"tap{number}")
 
     def connect(self, router):
