@@ -49,12 +49,12 @@ def test_routers_share_the_traffic_and_a_drain_of_one_host_moves_it(fabric, fami
     one, two = fabric.hosts
     for host in fabric.hosts:
         fixed = host.instance.fixed if family == 4 else host.instance.fixed6
-        host.fipd.announce(floating, fixed)
+        host.fipd.announce(floating, fixed, "--shared")
     wait_next_hops(fabric, floating, {"host1", "host2"})
     assert set(servers(fabric, floating)) == {"instance11", "instance12"}
     one.drain(floating)
     wait_next_hops(fabric, floating, {"host2"})
     assert set(servers(fabric, floating)) == {"instance12"}
-    one.undrain()
+    one.undrain(floating)
     wait_next_hops(fabric, floating, {"host1", "host2"})
     assert set(servers(fabric, floating)) == {"instance11", "instance12"}

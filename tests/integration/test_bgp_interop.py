@@ -84,33 +84,51 @@ def test_every_make_of_router_shows_graceful_shutdown_on_a_drained_address(fabri
         path = router.wait_best(floating, lambda path: path and path.drained, what="is drained")
         assert path.communities == {GRACEFUL_SHUTDOWN}, router.make
         assert path.as_path == (host.asn,) * 4 and path.med == 4096, router.make
-    host.undrain()
+    host.undrain(floating)
     for router in fabric.routers:
         path = router.wait_best(floating, lambda path: path and not path.drained,
                                 what="is no longer drained")
         assert path.as_path == (host.asn,) * 2, router.make
 
 
+def test_a_drain_of_the_host_that_waits_returns_when_every_router_has_the_community(fabric):
+    host = fabric.hosts[0]
+    for family in FLOATING:
+        announce(host, family)
+    answer = host.fipd.ctl("drain", "--all", "--wait", "--timeout", "30s")
+    assert answer.code == 0, answer
+    # BIRD has told them all; what remains is their own time to take it in.
+    for router in fabric.routers:
+        for floating in FLOATING.values():
+            router.wait_best(floating, lambda path: path and path.drained, 2, "is drained")
+    host.undrain()
+
+
 @FAMILIES
 def test_every_make_of_router_prefers_the_other_host_while_one_is_drained(fabric, family):
     drained, other = fabric.hosts
     floating = FLOATING[family]
-    announce(drained, family)
+    announce(drained, family, "--shared")
     for router in fabric.routers:
         router.wait_best(floating)
-    announce(other, family)
+    announce(other, family, "--shared")
     drained.drain(floating)
     for router in fabric.routers:
         router.wait_best(floating, lambda path: path and path.origin == other.asn,
                          what=f"comes from {other.name}")
+    drained.undrain(floating)
 
 
 @FAMILIES
-def test_every_make_of_router_has_the_colour_of_an_address(fabric, family):
+def test_every_make_of_router_has_preference_and_colour_of_an_address(fabric, family):
     host, floating = fabric.hosts[0], FLOATING[family]
-    announce(host, family)
-    host.fipd.stop()
-    host.route("replace", floating, 1024, "realm 77" if family == 4 else "window 77")
+    colour = ["--color", "77"] if family == 4 else []
+    announce(host, family, "--preference", "120", *colour)
     for router in fabric.routers:
-        router.wait_best(floating, lambda path: path and f"{host.asn}:172:77" in path.large,
-                         what="has the colour 77")
+        path = router.wait_best(floating)
+        assert path.large == ({f"{host.asn}:172:77"} if colour else set()), router.make
+        assert path.as_path == (host.asn,) and 512 < path.med < 1024, router.make
+    host.fipd.add(floating, fixed(host, family), "--preference", "80", "--replace")
+    for router in fabric.routers:
+        path = router.wait_best(floating, lambda path: path and not path.large, what="has no colour")
+        assert path.as_path == (host.asn,) * 3 and 1024 < path.med < 4096, router.make

@@ -66,15 +66,17 @@ def test_an_address_is_announced_drained_coloured_and_withdrawn(fabric, host, fa
     for router in fabric.routers:
         path = router.wait_best(floating)
         assert (path.as_path, path.med, path.drained) == ((host.asn,) * 2, 1024, False), router.make
-    host.drain(floating)
+    host.drain(floating, "--wait")
     for router in fabric.routers:
         path = router.wait_best(floating, lambda path: path and path.drained, what="is drained")
         assert (path.as_path, path.med) == ((host.asn,) * 4, 4096), router.make
-    host.route("replace", floating, 4096, "realm 77" if family == 4 else "window 77")
-    for router in fabric.routers:
+    if family == 4:
+        host.fipd.add(floating, fixed, "--color", "77", "--replace")
+    for router in fabric.routers if family == 4 else []:
         router.wait_best(floating, lambda path: path and f"{host.asn}:172:77" in path.large,
                          what="has the colour 77")
-    host.undrain()
+    host.undrain(floating)
+    host.fipd.add(floating, fixed, "--replace")
     for router in fabric.routers:
         router.wait_best(floating, lambda path: path and not path.drained and not path.large,
                          what="is normal again")

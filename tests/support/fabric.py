@@ -102,15 +102,13 @@ protocol bgp tor{router.number} from fipd_{"ibgp" if router.asn == self.asn else
         self.namespace.ip(f"route {word} {floating} dev {self.instance.tap} table 172 proto 172 "
                           f"metric {metric} {' '.join(more)}")
 
-    def drain(self, floating):
-        """By hand, while fipd is down: the new metric first, then the old one goes."""
-        self.fipd.stop()
-        self.route("add", floating, 4096)
-        self.route("del", floating, 1024)
+    def drain(self, floating, *words):
+        answer = self.fipd.ctl("drain", floating, *words)
+        assert answer.code == 0, f"fipctl drain {floating} {words}: {answer!r}"
 
-    def undrain(self):
-        """fipd puts the normal metric back."""
-        self.fipd.start()
+    def undrain(self, *floating):
+        answer = self.fipd.ctl("undrain", *(floating or ["--all"]))
+        assert answer.code == 0, f"fipctl undrain {floating}: {answer!r}"
 
 
 class Fabric:
