@@ -7,7 +7,8 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${FIPD_BUILD:-$root/build/release}
 # As in the unit.
 export GLIBC_TUNABLES=glibc.malloc.hugetlb=1
-cmake --build "$build" --target fipd fipctl bench_association bench_raw_load >/dev/null
+cmake --build "$build" --target fipd fipctl bench_association bench_raw_load \
+  bench_flush bench_traffic >/dev/null
 echo "== one association"
 "$build/tests/bench/bench_association"
 echo "== cold load"
@@ -16,3 +17,7 @@ echo "== drain and moves, as routers see them"
 "$root/tests/bench/bgp.py" "$build"
 echo "== announcing, and verifying what is announced"
 /usr/bin/python3 "$root/tests/bench/announce.py" "$build"
+echo "== connections of removed floating IPs"
+"$root/tests/bench/flush.py" "$build"
+echo "== data path"
+"$root/tests/bench/datapath.py" "$build"
