@@ -12,11 +12,6 @@ namespace {
 constexpr std::size_t kSlice = 1000;        // judged or handed on before others may run
 constexpr std::size_t kMostGrouped = 4096;  // requests in one commit
 
-ChangeFailure failure(ErrorCode code, std::string_view stable, const IpAddress& floating,
-                      std::string text) {
-  return {Error(code, std::move(text)), floating, std::string(stable)};
-}
-
 }  // namespace
 
 ApiSource::ApiSource(boost::asio::any_io_executor executor, Background& disk, StoreKeeper& store,
@@ -84,6 +79,17 @@ boost::asio::awaitable<ApiSource::Answer> ApiSource::queue(std::shared_ptr<Pendi
   co_return std::move(*pending->answer);
 }
 
+boost::asio::awaitable<tl::expected<ChangeRequest, ChangeFailure>> ApiSource::rehearse(
+    ChangeRequest request) {
+  auto pending = std::make_shared<Pending>();
+  pending->request = std::move(request);
+  pending->rehearsal = true;
+  Answer answer = co_await queue(pending);
+  tl::expected<ChangeRequest, ChangeFailure> outcome = std::move(pending->request);
+  if (!answer) outcome = tl::unexpected<ChangeFailure>(std::move(answer.error()));
+  co_return outcome;
+}
+
 SourceReport ApiSource::report() const {
   SourceReport report;
   report.name = kApiOrigin;
@@ -94,14 +100,14 @@ SourceReport ApiSource::report() const {
 }
 
 boost::asio::awaitable<void> ApiSource::serve(std::vector<std::shared_ptr<Pending>> group) {
-  Staged staged;
+  Judgement judgement(view_, options_.most_floating_ips);
+  for (const auto& pending : group) {
+    Answer verdict = co_await judge(*pending, judgement);
+    if (!verdict || pending->rehearsal) pending->answer = std::move(verdict);
+  }
   auto changes = std::make_shared<std::vector<StoreChange>>();
   for (const auto& pending : group) {
-    Answer verdict = co_await judge(pending->request, staged);
-    if (!verdict) {
-      pending->answer = std::move(verdict);
-      continue;
-    }
+    if (pending->answer) continue;
     for (Binding& binding : pending->request.put) {
       changes->push_back(StoredBinding{std::move(binding), ++revision_});
     }
@@ -229,83 +235,35 @@ boost::asio::awaitable<void> ApiSource::hand_on(const std::vector<StoreChange>& 
   sink_.end_batch();
 }
 
-boost::asio::awaitable<ApiSource::Answer> ApiSource::judge(const ChangeRequest& request,
-                                                           Staged& staged) {
-  Staged own;
+boost::asio::awaitable<ApiSource::Answer> ApiSource::judge(Pending& pending, Judgement& judgement) {
+  ChangeRequest& request = pending.request;
+  std::optional<ChangeFailure> refused;
+  if (request.forwards) {
+    tl::expected<Binding, ChangeFailure> edited = judgement.edited(*request.forwards);
+    if (!edited) {
+      refused = std::move(edited).error();
+    } else {
+      request.put.push_back(*std::move(edited));
+      request.replace = true;
+    }
+  }
   std::size_t count = 0;
-  for (const Binding& binding : request.put) {
-    if (auto refused = judge_put(binding, request.replace, staged, own)) {
-      co_return tl::unexpected<ChangeFailure>(std::move(*refused));
-    }
-    if (!bound_to(binding.floating, staged, own)) ++own.added;
-    own.bound[binding.floating] = target_of(binding);
-    binding.for_each_fixed([&](const IpAddress& fixed) { own.fixed.insert(fixed); });
+  for (auto put = request.put.begin(); put != request.put.end() && !refused; ++put) {
+    refused = judgement.put(*put, request.replace);
     if (++count % kSlice == 0) co_await yield_now();
   }
-  for (const IpAddress& floating : request.remove) {
-    if (auto refused = judge_removal(floating, request.must_exist, staged)) {
-      co_return tl::unexpected<ChangeFailure>(std::move(*refused));
-    }
-    if (bound_to(floating, staged, own)) --own.added;
-    own.bound[floating] = std::nullopt;
+  for (auto gone = request.remove.begin(); gone != request.remove.end() && !refused; ++gone) {
+    refused = judgement.remove(*gone, request.must_exist);
     if (++count % kSlice == 0) co_await yield_now();
   }
-  for (auto& [floating, target] : own.bound) staged.bound[floating] = std::move(target);
-  staged.fixed.insert(own.fixed.begin(), own.fixed.end());
-  staged.added += own.added;
-  co_return Answer();
-}
-
-std::optional<ChangeFailure> ApiSource::judge_put(const Binding& binding, bool replace,
-                                                  const Staged& before, const Staged& own) {
-  const IpAddress& floating = binding.floating;
-  const auto is_floating = [&](const IpAddress& address) {
-    return address == floating || bound_to(address, before, own).has_value();
-  };
-  if (const auto refusal = refusal_of(binding, view_.rules(), view_.host, is_floating)) {
-    return failure(ErrorCode::kBadInput, refusal->code, floating, refusal->text);
+  if (refused || pending.rehearsal) {
+    judgement.drop();
+  } else {
+    judgement.accept();
   }
-  if (view_.bindings.with_fixed(floating) != nullptr || before.fixed.contains(floating) ||
-      own.fixed.contains(floating)) {
-    return failure(ErrorCode::kBadInput, "floating_is_fixed", floating,
-                   fmt::format("{} is the fixed IP of another floating IP", floating));
-  }
-  const auto present = bound_to(floating, before, own);
-  const auto count = static_cast<std::ptrdiff_t>(view_.bindings.size()) + before.added + own.added;
-  if (!present && count >= static_cast<std::ptrdiff_t>(options_.most_floating_ips)) {
-    return failure(ErrorCode::kLimit, "too_many", floating,
-                   fmt::format("there are {} floating IPs already: raise limits.floating_ips",
-                               options_.most_floating_ips));
-  }
-  if (present && !replace && *present != target_of(binding)) {
-    return failure(ErrorCode::kConflict, "conflict", floating,
-                   fmt::format("{} is bound to {} already: ask to replace it, or remove it first",
-                               floating, to_string(*present)));
-  }
-  return std::nullopt;
-}
-
-std::optional<ChangeFailure> ApiSource::judge_removal(const IpAddress& floating, bool must_exist,
-                                                      const Staged& staged) {
-  const auto at = staged.bound.find(floating);
-  const bool ours = at != staged.bound.end() ? at->second.has_value() : stored(floating);
-  if (ours || !must_exist) return std::nullopt;
-  const Claim* other = view_.bindings.winner(floating);
-  if (other != nullptr && other->origin != kApiOrigin) {
-    return failure(ErrorCode::kConflict, "other_source", floating,
-                   fmt::format("{} is bound by {}: remove it there", floating, other->origin));
-  }
-  return failure(ErrorCode::kNotFound, "not_found", floating,
-                 fmt::format("no floating IP {}", floating));
-}
-
-std::optional<Target> ApiSource::bound_to(const IpAddress& floating, const Staged& before,
-                                          const Staged& own) const {
-  if (const auto at = own.bound.find(floating); at != own.bound.end()) return at->second;
-  if (const auto at = before.bound.find(floating); at != before.bound.end()) return at->second;
-  const Claim* claim = view_.bindings.winner(floating);
-  if (claim == nullptr) return std::nullopt;
-  return target_of(claim->binding);
+  Answer answer;
+  if (refused) answer = tl::unexpected<ChangeFailure>(std::move(*refused));
+  co_return answer;
 }
 
 bool ApiSource::stored(const IpAddress& floating) const {

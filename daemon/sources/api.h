@@ -2,29 +2,22 @@
 
 #include <chrono>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "daemon/base/background.h"
 #include "daemon/base/signal.h"
 #include "daemon/control/service.h"
 #include "daemon/observe/events.h"
 #include "daemon/sources/claim_sink.h"
-#include "daemon/state/address_set.h"
-#include "daemon/state/bindings.h"
-#include "daemon/state/derive.h"
-#include "daemon/state/forward.h"
+#include "daemon/sources/judgement.h"
 #include "daemon/state/store_keeper.h"
 
 namespace fipd {
-
-inline constexpr std::string_view kApiOrigin = "api";
 
 struct ApiOptions {
   unsigned rank = 0;
@@ -32,15 +25,6 @@ struct ApiOptions {
   // Between looks at a store that cannot be written; the first where a change is asked for.
   std::chrono::milliseconds look_for_change{1000};
   std::chrono::milliseconds look{5000};
-};
-
-// What the requests of the control API are judged against.
-struct ApiView {
-  const Bindings& bindings;
-  const Host& host;
-  std::function<const DeriveRules&()> rules;
-  // What else the store is to hold, where it comes back after it was away. May be null.
-  std::function<std::vector<StoreChange>()> words = nullptr;
 };
 
 // The bindings that the control API was given, kept in the store. One coroutine judges, stores and
@@ -58,6 +42,9 @@ class ApiSource {
 
   // All of the request or nothing. Durable, and handed on, when it returns.
   boost::asio::awaitable<tl::expected<void, ChangeFailure>> change(ChangeRequest request);
+  // The same without doing it: what would be put and removed.
+  boost::asio::awaitable<tl::expected<ChangeRequest, ChangeFailure>> rehearse(
+      ChangeRequest request);
 
   // Words of the daemon's own that the store shall keep; durable when it returns.
   boost::asio::awaitable<tl::expected<void, ChangeFailure>> record(std::vector<StoreChange> words);
@@ -70,24 +57,13 @@ class ApiSource {
   struct Pending {
     ChangeRequest request;
     std::vector<StoreChange> words;
+    bool rehearsal = false;
     std::optional<Answer> answer;
-  };
-  // What the requests judged so far, and not stored yet, make of an address: bound to, or removed.
-  struct Staged {
-    boost::unordered_flat_map<IpAddress, std::optional<Target>, AddressHash> bound;
-    AddressHashSet fixed;      // of those that are bound
-    std::ptrdiff_t added = 0;  // floating IPs more than before, or fewer
   };
 
   boost::asio::awaitable<Answer> queue(std::shared_ptr<Pending> pending);
   boost::asio::awaitable<void> serve(std::vector<std::shared_ptr<Pending>> group);
-  boost::asio::awaitable<Answer> judge(const ChangeRequest& request, Staged& staged);
-  [[nodiscard]] std::optional<ChangeFailure> judge_put(const Binding& binding, bool replace,
-                                                       const Staged& before, const Staged& own);
-  [[nodiscard]] std::optional<ChangeFailure> judge_removal(const IpAddress& floating,
-                                                           bool must_exist, const Staged& staged);
-  [[nodiscard]] std::optional<Target> bound_to(const IpAddress& floating, const Staged& before,
-                                               const Staged& own) const;
+  boost::asio::awaitable<Answer> judge(Pending& pending, Judgement& judgement);
   boost::asio::awaitable<void> hand_on(const std::vector<StoreChange>& changes);
   [[nodiscard]] Signal::Clock::time_point next_look() const;
   boost::asio::awaitable<void> look_at_store();

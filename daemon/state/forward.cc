@@ -83,23 +83,34 @@ Result<std::uint16_t> parse_port(std::string_view text) {
   return port;
 }
 
-Result<Forward> parse_forward(std::string_view text) {
+Result<ForwardedPorts> parse_forwarded_ports(std::string_view text) {
   const std::size_t slash = text.find('/');
-  const std::size_t equals = text.find('=');
-  if (slash == std::string_view::npos || equals == std::string_view::npos || slash > equals) {
-    return fail(ErrorCode::kBadInput, "'{}' is not a forward: {}", printable(text), kExample);
+  if (slash == std::string_view::npos) {
+    return fail(ErrorCode::kBadInput, "'{}' is not a protocol and its ports: write tcp/443",
+                printable(text));
   }
-  const auto within = [&](const Error& error) {
-    return fail(Error(error).within(fmt::format("'{}'", printable(text))));
-  };
   const std::string_view name = text.substr(0, slash);
   const std::optional<Protocol> protocol = protocol_of(name);
   if (!protocol) {
     return fail(ErrorCode::kBadInput, "'{}': '{}' is not forwarded: write tcp, udp or sctp{}",
                 printable(text), printable(name), suggestion(name, kProtocols));
   }
-  const auto ports = parse_ports(text.substr(slash + 1, equals - slash - 1));
-  if (!ports) return within(ports.error());
+  const auto ports = parse_ports(text.substr(slash + 1));
+  if (!ports) return fail(Error(ports.error()).within(fmt::format("'{}'", printable(text))));
+  return ForwardedPorts{*protocol, ports->first, ports->count};
+}
+
+Result<Forward> parse_forward(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  const std::string_view written_ports = text.substr(0, equals);
+  if (equals == std::string_view::npos || written_ports.find('/') == std::string_view::npos) {
+    return fail(ErrorCode::kBadInput, "'{}' is not a forward: {}", printable(text), kExample);
+  }
+  const auto ports = parse_forwarded_ports(written_ports);
+  if (!ports) return fail(ports.error());
+  const auto within = [&](const Error& error) {
+    return fail(Error(error).within(fmt::format("'{}'", printable(text))));
+  };
   std::string_view target_ports;
   const auto fixed = split_target(text.substr(equals + 1), target_ports);
   if (!fixed) return within(fixed.error());
@@ -109,13 +120,20 @@ Result<Forward> parse_forward(std::string_view text) {
     return fail(ErrorCode::kBadInput, "'{}': {} ports to {}: both ranges must be of one length",
                 printable(text), ports->count, targets->count);
   }
-  return Forward{*protocol, ports->first, ports->count, *fixed, targets->first};
+  return Forward{ports->protocol, ports->port, ports->count, *fixed, targets->first};
+}
+
+ForwardedPorts ports_of(const Forward& forward) {
+  return {forward.protocol, forward.port, forward.count};
+}
+
+std::string to_string(const ForwardedPorts& ports) {
+  return fmt::format("{}/{}", name_of(ports.protocol), ports_text(ports.port, ports.count));
 }
 
 std::string to_string(const Forward& forward) {
   const bool v6 = forward.fixed.is_v6();
-  return fmt::format("{}/{}={}{}{}:{}", name_of(forward.protocol),
-                     ports_text(forward.port, forward.count), v6 ? "[" : "", forward.fixed,
+  return fmt::format("{}={}{}{}:{}", to_string(ports_of(forward)), v6 ? "[" : "", forward.fixed,
                      v6 ? "]" : "", ports_text(forward.fixed_port, forward.count));
 }
 

@@ -14,6 +14,18 @@ namespace fipd {
 [[nodiscard]] Result<Forward> parse_forward(std::string_view text);
 [[nodiscard]] std::string to_string(const Forward& forward);
 
+// Its ports alone, without where they lead: tcp/443, udp/5000-5010.
+struct ForwardedPorts {
+  Protocol protocol = Protocol::kTcp;
+  std::uint16_t port = 0;
+  std::uint16_t count = 1;
+
+  friend bool operator==(const ForwardedPorts&, const ForwardedPorts&) = default;
+};
+[[nodiscard]] Result<ForwardedPorts> parse_forwarded_ports(std::string_view text);
+[[nodiscard]] ForwardedPorts ports_of(const Forward& forward);
+[[nodiscard]] std::string to_string(const ForwardedPorts& ports);
+
 [[nodiscard]] Result<std::uint16_t> parse_port(std::string_view text);
 
 // "tcp", "udp", "sctp".
