@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "daemon/config_settings.h"
+#include "daemon/state/extras_draft.h"
 #include "daemon/state/suggestion.h"
 #include "daemon/state/text_file.h"
 #include "daemon/state/toml_text.h"
@@ -79,17 +80,12 @@ class Reader {
           "instances' interfaces, or remove metadata.listen",
           place("metadata.interfaces", "metadata.listen"));
     }
-    const Config::FloatingIpLimits& limits = config.floating_ip_limits;
-    const auto burst_needs = [&](const char* burst, std::uint64_t size, const char* rate,
-                                 std::uint64_t given) {
-      if (size == 0 || given != 0) return;
-      const std::string name = fmt::format("floating_ip_limits.{}", burst);
-      problem("{}: {}: is a burst of no limit: write {}, too", place(name.c_str()), name, rate);
-    };
-    burst_needs("in_burst", limits.in_burst, "in_bits", limits.in_bits);
-    burst_needs("out_burst", limits.out_burst, "out_bits", limits.out_bits);
-    burst_needs("new_connections_burst", limits.new_connections_burst, "new_connections",
-                limits.new_connections);
+    if (Outcome fits = check_limits(config.floating_ip_limits); !fits) {
+      problem("{}: floating_ip_limits: {}",
+              place("floating_ip_limits.in_burst", "floating_ip_limits.out_burst",
+                    "floating_ip_limits.new_connections_burst"),
+              fits.error().message());
+    }
   }
 
   void check_etcd() {

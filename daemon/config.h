@@ -10,16 +10,10 @@
 #include "daemon/base/address.h"
 #include "daemon/base/result.h"
 #include "daemon/sources/etcd/etcd_endpoint.h"
+#include "daemon/state/binding.h"
 #include "nat/nat_table.h"
 
 namespace fipd {
-
-struct AddressAndPort {
-  IpAddress address;
-  std::uint16_t port = 0;
-
-  friend bool operator==(const AddressAndPort&, const AddressAndPort&) = default;
-};
 
 // Everything that /etc/fipd/fipd.toml and conf.d/*.toml can say, with its defaults. docs: the
 // commented conf/fipd.toml.
@@ -56,19 +50,10 @@ struct Config {
   } nat;
   // Where instances' calls of the metadata address go.
   struct Metadata {
-    std::vector<AddressAndPort> listen;  // at most one of a family; empty: no redirect
+    std::vector<nat::Endpoint> listen;  // at most one of a family; empty: no redirect
     std::vector<std::string> interfaces = {"tap*"};
   } metadata;
-  // For bindings without limits of their own; 0: none.
-  struct FloatingIpLimits {
-    std::uint64_t in_bits = 0;   // a second
-    std::uint64_t in_burst = 0;  // bytes
-    std::uint64_t out_bits = 0;
-    std::uint64_t out_burst = 0;
-    std::uint32_t new_connections = 0;  // a second
-    std::uint32_t new_connections_burst = 0;
-    std::uint32_t connections = 0;  // at a time
-  } floating_ip_limits;
+  fipd::Limits floating_ip_limits;  // for bindings without limits of their own
   struct Bird {
     bool enabled = true;
     std::filesystem::path socket = "/run/bird/bird.ctl";

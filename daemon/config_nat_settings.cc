@@ -1,5 +1,6 @@
 #include "daemon/config_make_setting.h"
 #include "daemon/config_nat_values.h"
+#include "daemon/state/extras_draft.h"
 
 namespace fipd {
 namespace {
@@ -19,15 +20,29 @@ Result<nat::SnatMode> snat_mode(const toml::node& node) {
   return *word == "egress" ? nat::SnatMode::kEgress : nat::SnatMode::kHairpin;
 }
 
+// As in a binding.
+template <auto Field>
+Setting limit(std::string_view key) {
+  Setting out;
+  out.section = "floating_ip_limits";
+  out.key = key;
+  out.live = kLive;
+  out.read = [key](const toml::node& node, Config& config) {
+    Word word{.kind = kind_of(node)};
+    if (const auto* number = node.as_integer()) word.number = number->get();
+    return set_limit(key, word, config.floating_ip_limits);
+  };
+  out.equal = [](const Config& a, const Config& b) {
+    return a.floating_ip_limits.*Field == b.floating_ip_limits.*Field;
+  };
+  return out;
+}
+
 }  // namespace
 
 std::vector<Setting> nat_settings() {
   using C = Config;
-  using L = Config::FloatingIpLimits;
   constexpr milliseconds kMinute(60000);
-  const auto bits = integer_in(0, 100000000000);
-  const auto burst = integer_in(0, 1000000000);
-  const auto rate = integer_in(0, 1000000);
   return {
       setting<&C::nat, &C::Nat::table>("nat", "table", kRestart, values::nft_name),
       setting<&C::nat, &C::Nat::snat>("nat", "snat", kLive, snat_mode),
@@ -42,17 +57,13 @@ std::vector<Setting> nat_settings() {
                                                   values::metadata_listen),
       setting<&C::metadata, &C::Metadata::interfaces>("metadata", "interfaces", kLive,
                                                       values::interface_patterns),
-      setting<&C::floating_ip_limits, &L::in_bits>("floating_ip_limits", "in_bits", kLive, bits),
-      setting<&C::floating_ip_limits, &L::in_burst>("floating_ip_limits", "in_burst", kLive, burst),
-      setting<&C::floating_ip_limits, &L::out_bits>("floating_ip_limits", "out_bits", kLive, bits),
-      setting<&C::floating_ip_limits, &L::out_burst>("floating_ip_limits", "out_burst", kLive,
-                                                     burst),
-      setting<&C::floating_ip_limits, &L::new_connections>("floating_ip_limits", "new_connections",
-                                                           kLive, rate),
-      setting<&C::floating_ip_limits, &L::new_connections_burst>(
-          "floating_ip_limits", "new_connections_burst", kLive, rate),
-      setting<&C::floating_ip_limits, &L::connections>("floating_ip_limits", "connections", kLive,
-                                                       integer_in(0, 10000000)),
+      limit<&Limits::in_bits>("in_bits"),
+      limit<&Limits::in_burst>("in_burst"),
+      limit<&Limits::out_bits>("out_bits"),
+      limit<&Limits::out_burst>("out_burst"),
+      limit<&Limits::new_connections>("new_connections"),
+      limit<&Limits::new_connections_burst>("new_connections_burst"),
+      limit<&Limits::connections>("connections"),
   };
 }
 

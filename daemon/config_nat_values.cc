@@ -16,7 +16,7 @@ bool is_interface_character(char c) {
          c == '_' || c == '.' || c == '@';
 }
 
-Outcome usable_target(const AddressAndPort& target) {
+Outcome usable_target(const nat::Endpoint& target) {
   const IpAddress& address = target.address;
   std::string_view kind;
   if (address.is_unspecified()) kind = "the unspecified address";
@@ -31,18 +31,18 @@ Outcome usable_target(const AddressAndPort& target) {
 
 }  // namespace
 
-Result<std::vector<AddressAndPort>> metadata_listen(const toml::node& node) {
+Result<std::vector<nat::Endpoint>> metadata_listen(const toml::node& node) {
   const Result<std::vector<std::string>> written = texts(node);
   if (!written) {
     return fail(ErrorCode::kBadInput, "{}, like [\"127.0.0.1:8775\", \"[::1]:8775\"]",
                 written.error().message());
   }
-  std::vector<AddressAndPort> out;
+  std::vector<nat::Endpoint> out;
   for (const std::string& one : *written) {
-    const Result<AddressAndPort> target = address_and_port(one);
+    const Result<nat::Endpoint> target = address_and_port(one);
     if (!target) return fail(target.error());
     if (Outcome usable = usable_target(*target); !usable) return fail(std::move(usable).error());
-    const bool again = std::any_of(out.begin(), out.end(), [&](const AddressAndPort& earlier) {
+    const bool again = std::any_of(out.begin(), out.end(), [&](const nat::Endpoint& earlier) {
       return earlier.address.is_v4() == target->address.is_v4();
     });
     if (again) {

@@ -274,13 +274,13 @@ Result<std::string> nft_name(const toml::node& node) {
   return name;
 }
 
-Result<AddressAndPort> address_and_port(std::string_view written) {
+Result<nat::Endpoint> address_and_port(std::string_view written) {
   const std::size_t colon = written.rfind(':');
   std::string_view host = written.substr(0, std::min(colon, written.size()));
   const bool brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (brackets) host = host.substr(1, host.size() - 2);
   const Result<IpAddress> address = parse_address(host);
-  AddressAndPort out;
+  nat::Endpoint out;
   const char* end = written.data() + written.size();
   const char* start = colon == std::string_view::npos ? end : written.data() + colon + 1;
   const auto [after, error] = std::from_chars(start, end, out.port);
@@ -297,7 +297,7 @@ Result<AddressAndPort> address_and_port(std::string_view written) {
 Result<std::string> listen_address(const toml::node& node) {
   Result<std::string> written = text(node);
   if (!written || written->empty()) return written;
-  const Result<AddressAndPort> parsed = address_and_port(*written);
+  const Result<nat::Endpoint> parsed = address_and_port(*written);
   if (!parsed) return fail(parsed.error());
   return written;
 }

@@ -12,8 +12,8 @@
 
 #include "daemon/base/address.h"
 #include "daemon/base/result.h"
-#include "daemon/config.h"
 #include "daemon/state/toml_text.h"
+#include "nat/element.h"
 
 namespace fipd::config_values {
 
@@ -42,7 +42,7 @@ namespace fipd::config_values {
 [[nodiscard]] Result<std::string> group_name(const toml::node& node);
 [[nodiscard]] Result<std::string> nft_name(const toml::node& node);
 // "127.0.0.1:9472", "[::1]:9472".
-[[nodiscard]] Result<AddressAndPort> address_and_port(std::string_view written);
+[[nodiscard]] Result<nat::Endpoint> address_and_port(std::string_view written);
 [[nodiscard]] Result<std::string> listen_address(const toml::node& node);
 [[nodiscard]] Result<std::uint32_t> route_table(const toml::node& node);
 [[nodiscard]] Result<unsigned> route_protocol(const toml::node& node);
