@@ -53,7 +53,13 @@ StatusReport Daemon::status() {
   report.drain_marks = reconciler_->steering().drained().size();
   report.health = health_->report();
   report.counters = reconciler_->counters();
+  report.guard = meter_->guard();
+  report.accounting = meter_->accounting(config_.metrics.traffic_series);
+  if (!meter_->problem().empty()) {
+    report.warnings.push_back("counters cannot be read: " + meter_->problem());
+  }
   report.problems = reconciler_->problems();
+  report.warnings = reconciler_->warnings();
   for (const SourceReport& source : report.sources) {
     for (const std::string& problem : source.problems) {
       report.problems.push_back(fmt::format("source {}: {}", source.name, problem));
@@ -149,6 +155,10 @@ boost::asio::awaitable<std::vector<FloatingIpReport>> Daemon::inspect(IpAddress 
   }
   co_return rows(floating);
 }
+
+boost::asio::awaitable<void> Daemon::read_counters() { co_await meter_->refresh(); }
+
+std::optional<Traffic> Daemon::traffic(const IpAddress& floating) { return meter_->find(floating); }
 
 boost::asio::awaitable<tl::expected<void, ChangeFailure>> Daemon::change(ChangeRequest request) {
   std::vector<IpAddress> put;

@@ -101,6 +101,14 @@ Outcome Daemon::open_kernel() {
   auto connections = nat::KernelConnections::open();
   if (!connections) return fail(std::move(connections).error());
   connections_ = std::move(*connections);
+  auto counted = nat::NftTable::open(config_.nat.table);
+  if (!counted) return fail(std::move(counted).error());
+  counted_ = std::move(*counted);
+  meter_ = std::make_unique<TrafficMeter>(context_.get_executor(), *counted_, meter_of(config_),
+                                          events_);
+  // An element that has to be written anew goes on counting from there.
+  meter_->on_read(
+      [this](TrafficMeter::Reading reading) { reconciler_->note_traffic(std::move(reading)); });
 
   const KernelParts parts{*routes_, *network_, *nat_, *connections_, links_.get()};
   reconciler_ =
@@ -179,6 +187,7 @@ void Daemon::spawn_tasks() {
     tasks_.spawn("etcd's snapshot", etcd_->run_saves());
     tasks_.spawn("status to etcd", etcd_status_->run());
   }
+  tasks_.spawn("traffic", meter_->run());
   if (announcements_) {
     tasks_.spawn("announcements", announcements_->run_refreshes());
     tasks_.spawn("news of routes", announcements_->run_news());
@@ -235,9 +244,24 @@ ReconcileRules Daemon::rules_of(const Config& config) const {
   rules.ruleset.table = at_start_.nat.table;
   rules.ruleset.snat = config.nat.snat;
   rules.ruleset.internal = config.nat.internal;
+  if (config.nat.guard) rules.ruleset.guarded = config.pools.allowed;
+  rules.ruleset.accounting = config.nat.accounting;
+  rules.ruleset.metadata.listen = config.metadata.listen;
+  if (!config.metadata.listen.empty()) {
+    rules.ruleset.metadata.interfaces = config.metadata.interfaces;
+  }
   rules.linger = config.nat.linger;
+  rules.keep_connections_on_remove = config.nat.keep_connections_on_remove;
+  rules.derive.default_limits = config.floating_ip_limits;
   rules.sources = at_start_.etcd.endpoints.empty() ? 2 : 3;  // api, files, etcd
   return rules;
+}
+
+MeterOptions Daemon::meter_of(const Config& config) const {
+  MeterOptions options;
+  options.guard = config.nat.guard && !config.pools.allowed.empty();
+  options.accounting = config.nat.accounting;
+  return options;
 }
 
 ApiOptions Daemon::api_of(const Config& config) const {
@@ -292,6 +316,7 @@ boost::asio::awaitable<Result<std::vector<std::string>>> Daemon::reload() {
   spdlog::set_level(spdlog::level::from_str(config_.log.level));
   reconciler_->configure(rules_of(config_));
   health_->configure(checks_of(config_));
+  meter_->configure(meter_of(config_));
   api_->configure(api_of(config_));
   files_->apply(files_of(config_));
   if (etcd_) etcd_->configure(etcd_of(config_).hold, config_.limits.floating_ips);

@@ -28,6 +28,7 @@
 #include "daemon/sources/etcd/etcd_status.h"
 #include "daemon/sources/files.h"
 #include "daemon/state/store_keeper.h"
+#include "daemon/traffic_meter.h"
 #include "nat/kernel_connections.h"
 #include "nat/nat_monitor.h"
 #include "nat/nft_table.h"
@@ -52,6 +53,8 @@ class Daemon final : public Service {
   boost::asio::awaitable<std::vector<IpAddress>> addresses() override;
   [[nodiscard]] std::vector<FloatingIpReport> rows(const IpAddress& floating) override;
   boost::asio::awaitable<std::vector<FloatingIpReport>> inspect(IpAddress floating) override;
+  boost::asio::awaitable<void> read_counters() override;
+  [[nodiscard]] std::optional<Traffic> traffic(const IpAddress& floating) override;
   boost::asio::awaitable<tl::expected<void, ChangeFailure>> change(ChangeRequest request) override;
   boost::asio::awaitable<Outcome> wait(std::vector<IpAddress> floatings, WaitFor what,
                                        std::chrono::milliseconds timeout) override;
@@ -77,6 +80,7 @@ class Daemon final : public Service {
   boost::asio::awaitable<void> tell_announcements();
   [[nodiscard]] bool is_routed(const IpAddress& floating) const;
   [[nodiscard]] ReconcileRules rules_of(const Config& config) const;
+  [[nodiscard]] MeterOptions meter_of(const Config& config) const;
   [[nodiscard]] ApiOptions api_of(const Config& config) const;
   [[nodiscard]] FilesOptions files_of(const Config& config) const;
   [[nodiscard]] EtcdSourceOptions etcd_of(const Config& config) const;
@@ -104,6 +108,7 @@ class Daemon final : public Service {
   std::unique_ptr<bgp::KernelLinkSettings> links_;
   std::unique_ptr<nat::NftTable> nat_;
   std::unique_ptr<nat::KernelConnections> connections_;
+  std::unique_ptr<nat::NftTable> counted_;  // the meter's own: its reads hold up nobody
   std::unique_ptr<StoreKeeper> store_;
 
   std::unique_ptr<Reconciler> reconciler_;
@@ -119,6 +124,7 @@ class Daemon final : public Service {
   std::unique_ptr<DrainWatch> drain_watch_;
   std::unique_ptr<health::KernelProber> prober_;
   std::unique_ptr<health::HealthChecks> health_;
+  std::unique_ptr<TrafficMeter> meter_;
   std::unique_ptr<control::HttpServer> server_;
 };
 

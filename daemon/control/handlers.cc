@@ -14,36 +14,6 @@ namespace {
 
 using boost::asio::awaitable;
 
-constexpr std::string_view kOwnSource = "api";
-
-Reply json_reply(unsigned status, const boost::json::object& json) {
-  Reply reply;
-  reply.status = status;
-  reply.body = boost::json::serialize(json) + "\n";
-  return reply;
-}
-
-Reply failure_reply(const ChangeFailure& failure) {
-  const WireError wire = wire_error(failure.error.code());
-  Reply reply;
-  reply.status = wire.status;
-  const std::string_view code = failure.stable_code.empty() ? wire.code : failure.stable_code;
-  reply.body = error_body(code, failure.error.message(), failure.floating);
-  return reply;
-}
-
-std::vector<IpAddress> touched_by(const ChangeRequest& request) {
-  std::vector<IpAddress> touched = request.remove;
-  touched.reserve(touched.size() + request.put.size());
-  for (const Binding& binding : request.put) touched.push_back(binding.floating);
-  return touched;
-}
-
-Result<ChangeRequest> decode(const Route& route, std::string_view body) {
-  if (route.endpoint == Endpoint::kPut) return put_from_json(body, route.floating);
-  return batch_from_json(body);
-}
-
 Reply show_reply(const std::vector<FloatingIpReport>& rows) {
   boost::json::object json = to_json(rows.front());
   boost::json::array conflicts;
@@ -53,6 +23,13 @@ Reply show_reply(const std::vector<FloatingIpReport>& rows) {
 }
 
 }  // namespace
+
+Reply json_reply(unsigned status, const boost::json::object& json) {
+  Reply reply;
+  reply.status = status;
+  reply.body = boost::json::serialize(json) + "\n";
+  return reply;
+}
 
 Reply error_reply(unsigned status, std::string_view code, std::string_view message) {
   Reply reply;
@@ -75,16 +52,18 @@ Reply error_reply(const RouteError& error) {
 awaitable<Reply> Handlers::answer(Route route, std::string body) {
   switch (route.endpoint) {
     case Endpoint::kStatus:
+      co_await service_.read_counters();
       co_return json_reply(200, to_json(service_.status()));
     case Endpoint::kPeers:
       co_return json_reply(200, peers_json(service_.status().bird));
     case Endpoint::kList:
-      co_return co_await list();
+      co_return co_await list(route.counters);
     case Endpoint::kShow:
       co_return co_await show(route.floating);
     case Endpoint::kBatch:
     case Endpoint::kPut:
     case Endpoint::kDelete:
+    case Endpoint::kForwards:
       co_return co_await change(std::move(route), std::move(body));
     case Endpoint::kEvents:
       co_return co_await events();
@@ -98,33 +77,40 @@ awaitable<Reply> Handlers::answer(Route route, std::string body) {
     case Endpoint::kDrainReport:
       co_return co_await drain_report(route.connections);
     case Endpoint::kMetrics:
+      co_return co_await metrics();
     case Endpoint::kOptions:
       break;
   }
   Reply reply;
-  if (route.endpoint == Endpoint::kMetrics) {
-    reply.type = kMetricsType;
-    reply.body = render_metrics(service_.status());
-  } else {
-    reply.status = 204;
-    reply.allow = route.allow;
-  }
+  reply.status = 204;
+  reply.allow = route.allow;
   co_return reply;
 }
 
-awaitable<Reply> Handlers::list() {
+awaitable<Reply> Handlers::metrics() {
+  co_await service_.read_counters();
+  Reply reply;
+  reply.type = kMetricsType;
+  reply.body = render_metrics(service_.status());
+  co_return reply;
+}
+
+awaitable<Reply> Handlers::list(bool counters) {
+  if (counters) co_await service_.read_counters();
   std::vector<IpAddress> addresses = co_await service_.addresses();
   Reply reply;
-  reply.stream = std::make_shared<ListingSource>(service_, std::move(addresses));
+  reply.stream = std::make_shared<ListingSource>(service_, std::move(addresses), counters);
   co_return reply;
 }
 
 awaitable<Reply> Handlers::show(IpAddress floating) {
-  const std::vector<FloatingIpReport> rows = co_await service_.inspect(floating);
+  co_await service_.read_counters();
+  std::vector<FloatingIpReport> rows = co_await service_.inspect(floating);
   if (rows.empty()) {
     co_return error_reply(
         Error(ErrorCode::kNotFound, fmt::format("no source has a floating IP {}", floating)));
   }
+  rows.front().traffic = service_.traffic(floating);
   co_return show_reply(rows);
 }
 
@@ -134,69 +120,6 @@ awaitable<Reply> Handlers::events() {
   reply.type = "application/x-ndjson";
   reply.stream = std::make_shared<EventSource>(executor, service_.events(), unsent_bytes_);
   co_return reply;
-}
-
-awaitable<Result<ChangeRequest>> Handlers::decoded(Route route, std::string body) {
-  if (route.endpoint == Endpoint::kDelete) {
-    ChangeRequest request;
-    request.remove.push_back(route.floating);
-    co_return request;
-  }
-  if (body.size() <= kParseInline) co_return decode(route, body);
-  auto work = [route, text = std::move(body)] { return decode(route, text); };
-  co_return co_await background_.run(std::move(work));
-}
-
-awaitable<Outcome> Handlers::waited(Route route, std::vector<IpAddress> floatings) {
-  if (!route.wait) co_return success();
-  co_return co_await service_.wait(std::move(floatings), *route.wait, route.timeout);
-}
-
-awaitable<Reply> Handlers::change(Route route, std::string body) {
-  Result<ChangeRequest> request = co_await decoded(route, std::move(body));
-  if (!request) co_return error_reply(request.error());
-  const bool is_put = route.endpoint == Endpoint::kPut;
-  request->replace = route.replace.value_or(is_put);
-  const bool created = is_put && !has_own_claim(route.floating);
-  Binding binding;
-  if (is_put) binding = request->put.front();
-  boost::json::object summary;
-  summary["put"] = request->put.size();
-  summary["removed"] = request->remove.size();
-  std::vector<IpAddress> touched = touched_by(*request);
-
-  const tl::expected<void, ChangeFailure> changed = co_await service_.change(std::move(*request));
-  if (!changed) co_return failure_reply(changed.error());
-  const Outcome waiting = co_await waited(route, std::move(touched));
-  if (!waiting && waiting.error().code() == ErrorCode::kTimeout) {
-    co_return error_reply(504, "wait_timeout",
-                          waiting.error().message() + "; the change itself is done");
-  }
-  if (!waiting) co_return error_reply(waiting.error());
-  if (is_put) co_return put_reply(binding, created);
-  Reply done = json_reply(200, summary);
-  if (route.endpoint == Endpoint::kDelete) done = Reply();
-  if (route.endpoint == Endpoint::kDelete) done.status = 204;
-  co_return done;
-}
-
-bool Handlers::has_own_claim(const IpAddress& floating) {
-  for (const FloatingIpReport& row : service_.rows(floating)) {
-    if (row.source == kOwnSource && row.state != State::kWithdrawing) return true;
-  }
-  return false;
-}
-
-Reply Handlers::put_reply(const Binding& binding, bool created) {
-  FloatingIpReport mine;
-  mine.binding = binding;
-  mine.source = kOwnSource;
-  mine.state = State::kWithdrawing;
-  mine.reason = "somebody removed it again at once";
-  for (FloatingIpReport& row : service_.rows(binding.floating)) {
-    if (row.source == kOwnSource) mine = std::move(row);
-  }
-  return json_reply(created ? 201 : 200, to_json(mine));
 }
 
 awaitable<Result<DrainRequest>> Handlers::drain_request(std::string body) {

@@ -98,6 +98,28 @@ boost::json::object counters_json(const Counters& counters) {
   return json;
 }
 
+boost::json::object traffic_json(const Traffic& traffic) {
+  boost::json::object json;
+  json["in_packets"] = traffic.in_packets;
+  json["in_bytes"] = traffic.in_bytes;
+  json["out_packets"] = traffic.out_packets;
+  json["out_bytes"] = traffic.out_bytes;
+  return json;
+}
+
+boost::json::object guard_json(const GuardReport& guard) {
+  boost::json::object json;
+  json["packets"] = guard.packets;
+  json["bytes"] = guard.bytes;
+  return json;
+}
+
+boost::json::object accounting_json(const AccountingReport& accounting) {
+  boost::json::object json = traffic_json(accounting.total);
+  json["counted"] = accounting.counted;
+  return json;
+}
+
 boost::json::object counts_json(const std::array<std::size_t, kStates>& counts) {
   boost::json::object json;
   std::size_t total = 0;
@@ -121,6 +143,7 @@ boost::json::object to_json(const FloatingIpReport& row) {
   json["sessions"] = row.sessions.size();
   if (row.metric != 0) json["metric"] = row.metric;
   if (!row.also_announced_by.empty()) json["also_announced_by"] = strings(row.also_announced_by);
+  if (row.traffic) json["traffic"] = traffic_json(*row.traffic);
   return json;
 }
 
@@ -137,12 +160,15 @@ boost::json::object to_json(const StatusReport& status) {
   json["started"] = rfc3339(status.started);
   json["healthy"] = status.problems.empty();
   json["problems"] = strings(status.problems);
+  json["warnings"] = strings(status.warnings);
   json["floating_ips"] = counts_json(status.counts);
   json["sources"] = array_of(status.sources, source_json);
   json["bird"] = bird_json(status.bird);
   json["drain"] = drain_json(status);
   json["health_checks"] = health_json(status.health);
   json["counters"] = counters_json(status.counters);
+  if (status.guard) json["guard"] = guard_json(*status.guard);
+  if (status.accounting) json["accounting"] = accounting_json(*status.accounting);
   return json;
 }
 
@@ -170,6 +196,7 @@ boost::json::object to_json(const Event& event) {
   json["kind"] = event.kind;
   if (event.floating) json["floating"] = event.floating->to_string();
   json["text"] = event.text;
+  if (event.traffic) json["traffic"] = traffic_json(*event.traffic);
   return json;
 }
 

@@ -6,6 +6,7 @@
 #include <boost/json/parse.hpp>
 
 #include "daemon/state/document.h"
+#include "daemon/state/suggestion.h"
 
 namespace fipd::control {
 namespace {
@@ -56,6 +57,37 @@ Outcome take_addresses(const boost::json::value& list, std::string_view key,
   return success();
 }
 
+// Each text of a list, by `take`.
+template <typename Take>
+Outcome take_texts(const boost::json::value& list, std::string_view key, std::string_view example,
+                   Take take) {
+  const boost::json::array* array = list.if_array();
+  if (array == nullptr || array->empty() || array->size() > kMaxForwardedPorts) {
+    return fail(ErrorCode::kBadInput, "{}: write a list of 1 to {}, like [\"{}\"]", key,
+                kMaxForwardedPorts, example);
+  }
+  for (std::size_t i = 0; i < array->size(); ++i) {
+    const boost::json::string* text = (*array)[i].if_string();
+    const std::string place = fmt::format("{}[{}]", key, i);
+    if (text == nullptr) return fail(ErrorCode::kBadInput, "{}: write \"{}\"", place, example);
+    if (Outcome taken = take(std::string_view(text->data(), text->size())); !taken) {
+      return fail(std::move(taken).error().within(place));
+    }
+  }
+  return success();
+}
+
+template <typename T>
+Outcome append(Result<T> parsed, std::vector<T>& out) {
+  if (!parsed) return fail(std::move(parsed).error());
+  out.push_back(*std::move(parsed));
+  return success();
+}
+
+std::string shown_key(std::string_view key) {
+  return key.size() <= 64 ? printable(key) : "(a long one)";
+}
+
 }  // namespace
 
 Result<ChangeRequest> batch_from_json(std::string_view text) {
@@ -74,8 +106,8 @@ Result<ChangeRequest> batch_from_json(std::string_view text) {
     } else if (key == "remove") {
       taken = take_addresses(value, key, request.remove, seen);
     } else {
-      const std::string_view name = key.size() <= 64 ? std::string_view(key) : "(a long one)";
-      taken = fail(ErrorCode::kBadInput, "unknown key \"{}\": write floating_ips or remove", name);
+      taken = fail(ErrorCode::kBadInput, "unknown key \"{}\": write floating_ips or remove",
+                   shown_key(key));
     }
     if (!taken) return fail(std::move(taken.error()));
   }
@@ -114,6 +146,35 @@ Result<ChangeRequest> put_from_json(std::string_view text, const IpAddress& floa
   }
   ChangeRequest request;
   request.put.push_back(std::move(*binding));
+  return request;
+}
+
+Result<ChangeRequest> forwards_from_json(std::string_view text, const IpAddress& floating) {
+  auto body = parse_object(text);
+  if (!body) return fail(std::move(body.error()));
+  ChangeRequest request;
+  ForwardEdit& edit = request.forwards.emplace();
+  edit.floating = floating;
+  if (body->empty()) {
+    return fail(
+        ErrorCode::kBadInput,
+        R"(write {{"add": ["tcp/443=10.65.0.13:8443"]}}, {{"remove": ["tcp/443"]}} or both)");
+  }
+  for (const auto& [key, value] : *body) {
+    Outcome taken;
+    if (key == "add") {
+      taken = take_texts(value, "add", "tcp/443=10.65.0.13:8443", [&](std::string_view each) {
+        return append(parse_forward(each), edit.add);
+      });
+    } else if (key == "remove") {
+      taken = take_texts(value, "remove", "tcp/443", [&](std::string_view each) {
+        return append(parse_forward_removal(each), edit.remove);
+      });
+    } else {
+      taken = fail(ErrorCode::kBadInput, "unknown key \"{}\": write add or remove", shown_key(key));
+    }
+    if (!taken) return fail(std::move(taken.error()));
+  }
   return request;
 }
 

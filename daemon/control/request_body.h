@@ -18,5 +18,8 @@ namespace fipd::control {
 
 // {"all": true} or {"floating_ips": ["172.16.1.3", ...]}.
 [[nodiscard]] Result<DrainRequest> drain_from_json(std::string_view text);
+// {"add": ["tcp/443=10.65.0.13:8443"], "remove": ["tcp/80"]}, either may be missing, not both.
+[[nodiscard]] Result<ChangeRequest> forwards_from_json(std::string_view text,
+                                                       const IpAddress& floating);
 
 }  // namespace fipd::control

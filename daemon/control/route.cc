@@ -14,8 +14,9 @@ struct Verb {
   Endpoint endpoint;
 };
 struct Resource {
-  std::string_view path;  // one that ends in a slash takes an address after it
+  std::string_view path;  // one that ends in a slash takes an address after it,
   std::array<Verb, 3> verbs;
+  std::string_view rest = {};  // and this
 };
 
 constexpr std::array<Resource, 10> kResources = {{
@@ -24,6 +25,7 @@ constexpr std::array<Resource, 10> kResources = {{
     {"/v1/floating-ips", {{{"GET", Endpoint::kList}, {"POST", Endpoint::kBatch}}}},
     {"/v1/floating-ips/",
      {{{"GET", Endpoint::kShow}, {"PUT", Endpoint::kPut}, {"DELETE", Endpoint::kDelete}}}},
+    {"/v1/floating-ips/", {{{"POST", Endpoint::kForwards}}}, "/forwards"},
     {"/v1/events", {{{"GET", Endpoint::kEvents}}}},
     {"/v1/reload", {{{"POST", Endpoint::kReload}}}},
     {"/v1/accept", {{{"POST", Endpoint::kAccept}}}},
@@ -86,16 +88,24 @@ std::string allowed_methods(const Resource& resource) {
   return allow;
 }
 
-const Resource* resource_of(std::string_view path) {
+struct Found {
+  const Resource* resource = nullptr;  // null: there is none
+  std::string_view address;            // as written; empty where it takes none
+};
+
+Found resource_of(std::string_view path) {
   for (const Resource& resource : kResources) {
-    const bool takes_address = resource.path.back() == '/';
-    const bool matches = takes_address ? path.starts_with(resource.path) &&
-                                             path.size() > resource.path.size() &&
-                                             path.find('/', resource.path.size()) == path.npos
-                                       : path == resource.path;
-    if (matches) return &resource;
+    if (resource.path.back() != '/') {
+      if (path == resource.path) return {&resource, {}};
+      continue;
+    }
+    if (!path.starts_with(resource.path)) continue;
+    std::string_view address = path.substr(resource.path.size());
+    if (!address.ends_with(resource.rest)) continue;
+    address.remove_suffix(resource.rest.size());
+    if (!address.empty() && address.find('/') == address.npos) return {&resource, address};
   }
-  return nullptr;
+  return {};
 }
 
 MaybeRoute route_of(std::string_view method, const Resource& resource) {
@@ -129,7 +139,15 @@ std::optional<WaitFor> wait_for(std::string_view text) {
 
 bool waits(Endpoint endpoint) {
   return endpoint == Endpoint::kPut || endpoint == Endpoint::kDelete ||
-         endpoint == Endpoint::kBatch;
+         endpoint == Endpoint::kBatch || endpoint == Endpoint::kForwards;
+}
+
+tl::expected<void, RouteError> take_flag(std::string_view name, std::string_view value, bool& out) {
+  if (value != "true" && value != "false") {
+    return bad_input("{}={}: write true or false", name, shown(value));
+  }
+  out = value == "true";
+  return {};
 }
 
 tl::expected<void, RouteError> take_parameter(Route& route, std::string_view name,
@@ -145,13 +163,11 @@ tl::expected<void, RouteError> take_parameter(Route& route, std::string_view nam
     route.timeout = *timeout;
     return {};
   }
-  if (name == "replace" &&
-      (route.endpoint == Endpoint::kPut || route.endpoint == Endpoint::kBatch)) {
-    if (value != "true" && value != "false") {
-      return bad_input("replace={}: write true or false", shown(value));
-    }
-    route.replace = value == "true";
-    return {};
+  if (name == "replace" && waits(route.endpoint) && route.endpoint != Endpoint::kDelete) {
+    return take_flag(name, value, route.replace.emplace());
+  }
+  if (name == "counters" && route.endpoint == Endpoint::kList) {
+    return take_flag(name, value, route.counters);
   }
   if (name == "connections" && route.endpoint == Endpoint::kDrainReport) {
     if (value != "true" && value != "false") {
@@ -198,7 +214,7 @@ tl::expected<Route, RouteError> parse_route(std::string_view method, std::string
   target = origin_form(target);
   const std::size_t mark = target.find('?');
   const std::string_view path = target.substr(0, mark);
-  const Resource* resource = resource_of(path);
+  const auto [resource, address_text] = resource_of(path);
   if (resource == nullptr) {
     RouteError error;
     error.message =
@@ -208,8 +224,8 @@ tl::expected<Route, RouteError> parse_route(std::string_view method, std::string
   auto route = route_of(method, *resource);
   if (!route) return route;
   if (route->endpoint == Endpoint::kOptions) return route;
-  if (resource->path.back() == '/') {
-    const auto text = percent_decoded(path.substr(resource->path.size()));
+  if (!address_text.empty()) {
+    const auto text = percent_decoded(address_text);
     if (!text) return bad_input("\"{}\" is not a percent-encoded path", shown(path));
     const auto address = parse_address(shown(*text));
     if (!address) return bad_input("{}", address.error().message());

@@ -19,6 +19,7 @@ enum class Endpoint : std::uint8_t {
   kShow,
   kPut,
   kDelete,
+  kForwards,
   kEvents,
   kReload,
   kAccept,
@@ -36,11 +37,12 @@ inline constexpr std::chrono::milliseconds kLongestWait = std::chrono::minutes(1
 struct Route {
   Endpoint endpoint = Endpoint::kStatus;
   bool head = false;   // answer as for GET, without the body
-  IpAddress floating;  // kShow, kPut, kDelete
+  IpAddress floating;  // kShow, kPut, kDelete, kForwards
   std::string allow;   // kOptions: the methods of this path
   std::optional<WaitFor> wait;
   std::chrono::milliseconds timeout{5000};
   std::optional<bool> replace;
+  bool counters = false;     // kList: with traffic
   std::string source;        // kAccept; empty: all
   bool connections = false;  // kDrainReport: count them, too
 };

@@ -12,6 +12,7 @@
 #include "daemon/observe/events.h"
 #include "daemon/observe/report.h"
 #include "daemon/state/binding.h"
+#include "daemon/state/forward_edit.h"
 
 namespace fipd {
 
@@ -19,8 +20,9 @@ namespace fipd {
 struct ChangeRequest {
   std::vector<Binding> put;  // added or replaced
   std::vector<IpAddress> remove;
-  bool replace = false;    // false: another fixed IP on a bound address is kConflict
-  bool must_exist = true;  // removing what is not there is kNotFound
+  std::optional<ForwardEdit> forwards;  // of one floating IP; becomes one more `put`
+  bool replace = false;                 // false: another target of a bound address is kConflict
+  bool must_exist = true;               // removing what is not there is kNotFound
 };
 
 // A request is refused as a whole: all or nothing.
@@ -58,6 +60,11 @@ class Service {
   [[nodiscard]] virtual std::vector<FloatingIpReport> rows(const IpAddress& floating) = 0;
   // The same, after BIRD was asked which sessions have it just now.
   virtual boost::asio::awaitable<std::vector<FloatingIpReport>> inspect(IpAddress floating) = 0;
+
+  // Reads the kernel's counters anew, unless that was done within the last second.
+  virtual boost::asio::awaitable<void> read_counters() = 0;
+  // As read last. None: it is not counted.
+  [[nodiscard]] virtual std::optional<Traffic> traffic(const IpAddress& floating) = 0;
 
   // Durable and in the kernel when it returns.
   virtual boost::asio::awaitable<tl::expected<void, ChangeFailure>> change(

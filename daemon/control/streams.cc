@@ -22,7 +22,9 @@ std::string ListingSource::next_piece() {
   begun_ = true;
   for (; at_ < addresses_.size() && piece.size() < kPieceBytes; ++at_) {
     // Gone since the listing began: then there are no rows.
-    for (const FloatingIpReport& row : service_.rows(addresses_[at_])) {
+    std::vector<FloatingIpReport> rows = service_.rows(addresses_[at_]);
+    if (counters_ && !rows.empty()) rows.front().traffic = service_.traffic(addresses_[at_]);
+    for (const FloatingIpReport& row : rows) {
       piece += first_row_ ? "\n" : ",\n";
       first_row_ = false;
       piece += boost::json::serialize(to_json(row));

@@ -16,8 +16,8 @@ namespace fipd::control {
 // loop each, and no more memory than that.
 class ListingSource : public BodySource {
  public:
-  ListingSource(Service& service, std::vector<IpAddress> addresses)
-      : service_(service), addresses_(std::move(addresses)) {}
+  ListingSource(Service& service, std::vector<IpAddress> addresses, bool counters)
+      : service_(service), addresses_(std::move(addresses)), counters_(counters) {}
   boost::asio::awaitable<std::string> next() override;
 
  private:
@@ -25,6 +25,7 @@ class ListingSource : public BodySource {
 
   Service& service_;
   std::vector<IpAddress> addresses_;
+  bool counters_;
   std::size_t at_ = 0;
   bool first_row_ = true;
   bool begun_ = false;

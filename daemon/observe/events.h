@@ -9,6 +9,7 @@
 #include <string>
 
 #include "daemon/base/address.h"
+#include "daemon/observe/report.h"
 
 namespace fipd {
 
@@ -16,10 +17,11 @@ namespace fipd {
 struct Event {
   std::chrono::system_clock::time_point time;
   // bound changed removed waiting translated routed drained announced withdrawn failed conflict
-  // repaired held source bird drain health
+  // repaired held source bird drain health traffic
   std::string kind;
   std::optional<IpAddress> floating;
-  std::string text;  // a sentence
+  std::string text;                // a sentence
+  std::optional<Traffic> traffic;  // of kind "traffic": what its counters say now
 };
 
 // Hands events to whoever listens, at once, on the event loop's thread. A listener must not block
@@ -61,7 +63,9 @@ class EventHub {
 
   void publish(std::string kind, std::optional<IpAddress> floating, std::string text) {
     if (listeners_.empty()) return;
-    const Event event{std::chrono::system_clock::now(), std::move(kind), floating, std::move(text)};
+    publish({std::chrono::system_clock::now(), std::move(kind), floating, std::move(text), {}});
+  }
+  void publish(const Event& event) {
     for (const Listener& listener : listeners_) listener(event);
   }
 

@@ -63,6 +63,8 @@ void add_general(Exposition& out, const StatusReport& status) {
              since_epoch.count());
   out.single("fipd_problems", "gauge", "Problems that fipctl status names; 0 is healthy.",
              status.problems.size());
+  out.single("fipd_warnings", "gauge", "Warnings that fipctl status names.",
+             status.warnings.size());
   out.family("fipd_floating_ips", "gauge", "Floating IPs by how far they are.");
   for (std::size_t i = 0; i < kStates; ++i) {
     out.sample(status.counts[i], "state=" + quoted(to_string(static_cast<State>(i))));
@@ -178,6 +180,38 @@ void add_counters(Exposition& out, const Counters& counters) {
              static_cast<double>(counters.longest_slice_ns) / 1e9);
 }
 
+void add_guard(Exposition& out, const GuardReport& guard) {
+  out.single("fipd_untranslated_packets_total", "counter",
+             "Packets for floating IPs that nobody here has, dropped by nat.guard.", guard.packets);
+  out.single("fipd_untranslated_bytes_total", "counter", "Bytes of these.", guard.bytes);
+}
+
+void add_accounting(Exposition& out, const AccountingReport& accounting) {
+  const auto family = [&](std::string_view name, std::string_view help, auto in, auto out_of) {
+    out.family(name, "counter", help);
+    out.sample(in, "direction=\"in\"");
+    out.sample(out_of, "direction=\"out\"");
+  };
+  const Traffic& total = accounting.total;
+  out.single("fipd_traffic_counted", "gauge", "Floating IPs whose traffic is counted.",
+             accounting.counted);
+  family("fipd_traffic_packets_total", "Packets of all floating IPs; in is towards the instances.",
+         total.in_packets, total.out_packets);
+  family("fipd_traffic_bytes_total", "Bytes of these.", total.in_bytes, total.out_bytes);
+  if (accounting.each.empty()) return;
+  const auto series = [&](std::string_view name, std::string_view help, auto in, auto out_of) {
+    out.family(name, "counter", help);
+    for (const auto& [floating, traffic] : accounting.each) {
+      out.sample(traffic.*in, fmt::format("floating=\"{}\",direction=\"in\"", floating));
+      out.sample(traffic.*out_of, fmt::format("floating=\"{}\",direction=\"out\"", floating));
+    }
+  };
+  series("fipd_floating_ip_packets_total", "Packets of one floating IP.", &Traffic::in_packets,
+         &Traffic::out_packets);
+  series("fipd_floating_ip_bytes_total", "Bytes of one floating IP.", &Traffic::in_bytes,
+         &Traffic::out_bytes);
+}
+
 }  // namespace
 
 std::string render_metrics(const StatusReport& status) {
@@ -189,6 +223,8 @@ std::string render_metrics(const StatusReport& status) {
   add_drain(out, status);
   add_health(out, status.health);
   add_counters(out, status.counters);
+  if (status.guard) add_guard(out, *status.guard);
+  if (status.accounting) add_accounting(out, *status.accounting);
   return out.take();
 }
 

@@ -32,6 +32,30 @@ inline constexpr std::size_t kStates = 10;
 // "waiting", "translated"...: as in the API, fipctl and metrics.
 [[nodiscard]] std::string_view to_string(State state);
 
+// Packets and bytes (of IP) in each direction; "in" is towards the instance.
+struct Traffic {
+  std::uint64_t in_packets = 0;
+  std::uint64_t in_bytes = 0;
+  std::uint64_t out_packets = 0;
+  std::uint64_t out_bytes = 0;
+
+  friend bool operator==(const Traffic&, const Traffic&) = default;
+};
+
+// What nat.guard has dropped: packets for a floating IP that nobody here has.
+struct GuardReport {
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+};
+
+// What nat.accounting has counted.
+struct AccountingReport {
+  std::size_t counted = 0;  // floating IPs
+  Traffic total;            // since the start of the daemon, of all that were ever counted
+  // Each one's own; filled where metrics.traffic_series allows for so many.
+  std::vector<std::pair<IpAddress, Traffic>> each;
+};
+
 // One row of `fipctl ls`: a claim and how it stands. A conflict's loser is a row of its own.
 struct FloatingIpReport {
   Binding binding;
@@ -44,6 +68,7 @@ struct FloatingIpReport {
   std::vector<std::string> sessions;   // names of the sessions there are
   std::vector<std::string> also_announced_by;  // other hosts, as BGP tells of them
   std::uint64_t revision = 0;
+  std::optional<Traffic> traffic;  // where it is counted, and was asked for
 
   friend bool operator==(const FloatingIpReport&, const FloatingIpReport&) = default;
 };
@@ -156,7 +181,10 @@ struct StatusReport {
   bool host_drained = false;
   std::size_t drain_marks = 0;  // addresses drained by name
   Counters counters;
-  std::vector<std::string> problems;  // sentences; empty: healthy. fipctl status then exits 9
+  std::optional<GuardReport> guard;            // none: it is off
+  std::optional<AccountingReport> accounting;  // none: it is off
+  std::vector<std::string> problems;  // sentences; empty: healthy. fipctl status else exits 9
+  std::vector<std::string> warnings;  // sentences; what may be meant so. Healthy all the same
 };
 
 }  // namespace fipd

@@ -4,6 +4,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "daemon/control/fipctl/binding_words.h"
 #include "daemon/control/fipctl/commands.h"
 #include "daemon/control/fipctl/json_fields.h"
 #include "daemon/control/fipctl/read_file.h"
@@ -28,51 +29,6 @@ Result<Request> change_request(std::string method, std::string target, const Wai
   request.target += fmt::format("{}wait={}&timeout={}ms", mark, wait.state, timeout->count());
   request.patience = kPatience + *timeout;
   return request;
-}
-
-// The words of a binding file, from the command line.
-Outcome set_steering(const AddOptions& options, Rare<Extras>& extras) {
-  const auto set = [&extras](std::string_view key, const Word& word) -> Outcome {
-    const auto known = set_extra(key, word, extras);
-    if (!known) return fail(Error(known.error()).within(fmt::format("--{}", key)));
-    return success();
-  };
-  Outcome done;
-  if (options.preference) {
-    done = set("preference", Word{.kind = "a number", .number = options.preference});
-  }
-  if (done && options.color) done = set("color", Word{.kind = "a number", .number = options.color});
-  if (done && options.shared) done = set("shared", Word{.kind = "a word", .flag = true});
-  if (done && !options.check.empty()) {
-    done = set("check", Word{.kind = "a word", .text = options.check});
-  }
-  return done;
-}
-
-Result<Binding> binding_of(const AddOptions& options) {
-  auto floating = parse_address(options.floating);
-  if (!floating) return fail(std::move(floating.error()).within("floating IP"));
-  auto fixed = parse_address(options.fixed);
-  if (!fixed) return fail(std::move(fixed.error()).within("fixed IP"));
-  Binding binding;
-  binding.floating = *floating;
-  binding.fixed = *fixed;
-  binding.interface = options.interface;
-  binding.id = options.id;
-  binding.port = options.port;
-  binding.primary = options.primary;
-  if (Outcome set = set_steering(options, binding.extras); !set) return fail(set.error());
-  return binding;
-}
-
-std::string sentence_of(const boost::json::value& row) {
-  std::string text = fmt::format("{} -> {}", text_of(row, "floating"), text_of(row, "fixed"));
-  const std::string interface = text_of(row, "interface");
-  if (!interface.empty()) text += fmt::format(" via {}", interface);
-  text += fmt::format(": {}", text_of(row, "state"));
-  const std::string reason = text_of(row, "reason");
-  if (!reason.empty()) text += fmt::format(" ({})", reason);
-  return text;
 }
 
 // Bytes sent, then that fipd works on it; on a terminal only.
@@ -148,6 +104,24 @@ Verdict add(const Context& context, const AddOptions& options) {
   if (!answer && answer.error().exit == ExitCode::kConflict && !options.replace) {
     answer.error().message += "; --replace moves it";
   }
+  if (!answer) return answer.error();
+  fmt::print("{}\n", context.json ? boost::json::serialize(*answer) : sentence_of(*answer));
+  return {};
+}
+
+Verdict forward(const Context& context, const ForwardOptions& options) {
+  const auto floating = parse_address(options.floating);
+  if (!floating) return failure_of(Error(floating.error()).within("floating IP"));
+  auto request = change_request(
+      "POST", fmt::format("/v1/floating-ips/{}/forwards?replace={}", *floating, options.replace),
+      options.wait);
+  if (!request) return failure_of(request.error());
+  boost::json::array list;
+  for (const std::string& text : options.forwards) list.push_back(boost::json::value(text));
+  boost::json::object body;
+  body[options.action == "rm" ? "remove" : "add"] = std::move(list);
+  request->body = boost::json::serialize(body);
+  auto answer = context.client.call(*request);
   if (!answer) return answer.error();
   fmt::print("{}\n", context.json ? boost::json::serialize(*answer) : sentence_of(*answer));
   return {};

@@ -25,7 +25,9 @@ struct WaitOptions {
 
 struct AddOptions {
   std::string floating;
-  std::string fixed;
+  std::string fixed;                  // or
+  std::vector<std::string> forwards;  // "tcp/443=10.65.0.13:8443"
+  std::vector<std::string> limits;    // "in_bits=100M"
   std::string interface;
   std::string id;
   std::string port;
@@ -44,6 +46,13 @@ struct DrainOptions {
   bool undo = false;  // undrain
   WaitOptions wait{"", "60s"};
 };
+struct ForwardOptions {
+  std::string floating;
+  std::string action;                 // "add", "rm"
+  std::vector<std::string> forwards;  // of rm also without the target
+  bool replace = false;
+  WaitOptions wait;
+};
 
 struct LsOptions {
   bool wide = false;
@@ -54,6 +63,7 @@ struct LsOptions {
 // Each verb prints its result on standard output; none: it went well.
 using Verdict = std::optional<Failure>;
 [[nodiscard]] Verdict add(const Context& context, const AddOptions& options);
+[[nodiscard]] Verdict forward(const Context& context, const ForwardOptions& options);
 [[nodiscard]] Verdict remove(const Context& context, const std::vector<std::string>& addresses,
                              const WaitOptions& wait);
 [[nodiscard]] Verdict apply(const Context& context, const std::string& file,

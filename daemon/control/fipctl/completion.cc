@@ -15,8 +15,9 @@ _fipctl() {
   local words=""
   COMPREPLY=()
   case $verb in
-    "") words="add rm apply drain undrain ls show status peers monitor reload accept completion --version $common" ;;
-    add) words="--interface --id --port --primary --preference --color --shared --check --replace --wait --timeout $common" ;;
+    "") words="add forward rm apply drain undrain ls show status peers monitor reload accept completion --version $common" ;;
+    add) words="--forward --limit --interface --id --port --primary --preference --color --shared --check --replace --wait --timeout $common" ;;
+    forward) words="$(fipctl ls --quiet 2>/dev/null) add rm --replace --wait --timeout $common" ;;
     rm) words="$(fipctl ls --quiet 2>/dev/null) --wait --timeout $common" ;;
     drain) words="$(fipctl ls --quiet 2>/dev/null) --all --wait --timeout $common" ;;
     undrain) words="$(fipctl ls --quiet 2>/dev/null) --all $common" ;;
@@ -29,6 +30,8 @@ _fipctl() {
   case ${COMP_WORDS[COMP_CWORD-1]} in
     -f|--file) COMPREPLY=($(compgen -f -- "$current")); return ;;
     --interface) words=$(ls /sys/class/net 2>/dev/null) ;;
+    --limit) words="in_bits= in_burst= out_bits= out_burst= new_connections= new_connections_burst= connections="
+             compopt -o nospace 2>/dev/null ;;
     --state) words="waiting translated routed learned announced drained withdrawing conflict refused failed" ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
@@ -42,8 +45,8 @@ constexpr std::string_view kZsh = R"script(#compdef fipctl
 _fipctl() {
   local -a verbs
   verbs=(
-    'add:bind a floating IP to a fixed IP' 'rm:remove floating IPs'
-    'apply:bind what a file says'
+    'add:bind a floating IP to a fixed IP' 'forward:add or remove forwards'
+    'rm:remove floating IPs' 'apply:bind what a file says'
     'drain:announce as a last resort' 'undrain:announce as usual again' 'ls:list floating IPs' 'show:one floating IP, looked up now'
     'status:how fipd is' 'peers:BGP sessions' 'monitor:follow events' 'reload:take over the configuration'
     'accept:carry out held removals' 'completion:print a completion script')
@@ -53,10 +56,12 @@ _fipctl() {
     verb) _describe verb verbs ;;
     argument)
       case $words[1] in
-        add) _arguments '--interface[tap]:tap:_net_interfaces' '--id:id' '--port:port' '--primary' \
+        add) _arguments '*--forward:forward' '*--limit:limit:(in_bits= in_burst= out_bits=
+               out_burst= new_connections= new_connections_burst= connections=)' '--interface[tap]:tap:_net_interfaces' '--id:id' '--port:port' '--primary' \
                '--preference:0 to 200' '--color:color' '--shared' '--check:tcp/443 or icmp' \
                '--replace' '--wait=-[wait for]::state:(translated routed announced)' \
                '--timeout:time' ;;
+        forward) compadd -- add rm --replace ${(f)"$(fipctl ls --quiet 2>/dev/null)"} ;;
         rm|show) compadd -- ${(f)"$(fipctl ls --quiet 2>/dev/null)"} ;;
         drain) _arguments '--all' '--wait=-::state:(announced)' '--timeout:time' \
                '*:address:compadd -- ${(f)"$(fipctl ls --quiet 2>/dev/null)"}' ;;
@@ -72,13 +77,16 @@ if [ "$funcstack[1]" = _fipctl ]; then _fipctl "$@"; else compdef _fipctl fipctl
 )script";
 
 constexpr std::string_view kFish = R"script(# fipctl for fish: fipctl completion fish | source
-set -l verbs add rm apply drain undrain ls show status peers monitor reload accept completion
+set -l verbs add forward rm apply drain undrain ls show status peers monitor reload accept completion
 complete -c fipctl -f
 complete -c fipctl -l json -d 'Print JSON'
 complete -c fipctl -l socket -r -F -d 'Control socket'
 complete -c fipctl -n "not __fish_seen_subcommand_from $verbs" -a "$verbs"
-complete -c fipctl -n '__fish_seen_subcommand_from rm show drain undrain' -a '(fipctl ls --quiet 2>/dev/null)'
+complete -c fipctl -n '__fish_seen_subcommand_from forward rm show drain undrain' -a '(fipctl ls --quiet 2>/dev/null)'
 complete -c fipctl -n '__fish_seen_subcommand_from add' -l interface -x -a '(command ls /sys/class/net)'
+complete -c fipctl -n '__fish_seen_subcommand_from add' -l forward -x
+complete -c fipctl -n '__fish_seen_subcommand_from add' -l limit -x -a 'in_bits= in_burst= out_bits= out_burst= new_connections= new_connections_burst= connections='
+complete -c fipctl -n '__fish_seen_subcommand_from forward' -a 'add rm'
 complete -c fipctl -n '__fish_seen_subcommand_from add' -l id -x
 complete -c fipctl -n '__fish_seen_subcommand_from add' -l port -x
 complete -c fipctl -n '__fish_seen_subcommand_from add' -l primary
@@ -86,9 +94,9 @@ complete -c fipctl -n '__fish_seen_subcommand_from add' -l preference -x
 complete -c fipctl -n '__fish_seen_subcommand_from add' -l color -x
 complete -c fipctl -n '__fish_seen_subcommand_from add' -l shared
 complete -c fipctl -n '__fish_seen_subcommand_from add' -l check -x
-complete -c fipctl -n '__fish_seen_subcommand_from add' -l replace
-complete -c fipctl -n '__fish_seen_subcommand_from add rm apply' -l wait -a 'translated routed announced'
-complete -c fipctl -n '__fish_seen_subcommand_from add rm apply' -l timeout -x
+complete -c fipctl -n '__fish_seen_subcommand_from add forward' -l replace
+complete -c fipctl -n '__fish_seen_subcommand_from add forward rm apply' -l wait -a 'translated routed announced'
+complete -c fipctl -n '__fish_seen_subcommand_from add forward rm apply' -l timeout -x
 complete -c fipctl -n '__fish_seen_subcommand_from drain undrain' -l all
 complete -c fipctl -n '__fish_seen_subcommand_from drain' -l wait -a 'announced'
 complete -c fipctl -n '__fish_seen_subcommand_from drain' -l timeout -x

@@ -29,6 +29,14 @@ namespace fipd::fipctl {
   return field != nullptr && field->is_int64() ? field->get_int64() : 0;
 }
 
+// A number of which Boost.JSON parses the small ones signed and those above 2^63 unsigned.
+[[nodiscard]] inline std::uint64_t count_of(const boost::json::value& object,
+                                            std::string_view key) {
+  const boost::json::value* field = field_of(object, key);
+  if (field != nullptr && field->is_uint64()) return field->get_uint64();
+  return field != nullptr && field->is_int64() ? static_cast<std::uint64_t>(field->get_int64()) : 0;
+}
+
 [[nodiscard]] inline bool flag_of(const boost::json::value& object, std::string_view key) {
   const boost::json::value* field = field_of(object, key);
   return field != nullptr && field->is_bool() && field->get_bool();

@@ -3,6 +3,8 @@
 #include <boost/json/serialize.hpp>
 
 #include "daemon/base/address.h"
+#include "daemon/control/fipctl/amount.h"
+#include "daemon/control/fipctl/binding_words.h"
 #include "daemon/control/fipctl/commands.h"
 #include "daemon/control/fipctl/json_fields.h"
 #include "daemon/control/fipctl/table.h"
@@ -25,7 +27,7 @@ std::string announced_of(const boost::json::value& row) {
 
 Row heads(bool wide) {
   Row row = {{"FLOATING"}, {"FIXED"}, {"INTERFACE"}, {"STATE"}, {"ANNOUNCED"}, {"SOURCE"}};
-  if (wide) row.insert(row.end(), {{"METRIC"}, {"ID"}, {"PORT"}});
+  if (wide) row.insert(row.end(), {{"METRIC"}, {"ID"}, {"PORT"}, {"LIMITS"}, {"IN"}, {"OUT"}});
   row.push_back({"REASON"});
   return row;
 }
@@ -35,7 +37,7 @@ Row row_of(const boost::json::value& json, bool wide) {
   const std::string source = text_of(json, "source");
   const std::int64_t metric = number_of(json, "metric");
   Row row = {{text_of(json, "floating")},
-             {text_of(json, "fixed")},
+             {target_of(json, wide ? 3 : 1)},
              {or_dash(text_of(json, "interface"))},
              {state, tint_of_state(state)},
              {announced_of(json)},
@@ -44,6 +46,10 @@ Row row_of(const boost::json::value& json, bool wide) {
     row.push_back({metric == 0 ? "-" : fmt::format("{}", metric)});
     row.push_back({or_dash(text_of(json, "id"))});
     row.push_back({or_dash(text_of(json, "port"))});
+    row.push_back({or_dash(limits_of(json))});
+    const boost::json::value* traffic = field_of(json, "traffic");
+    row.push_back({traffic == nullptr ? "-" : bytes_text(count_of(*traffic, "in_bytes"))});
+    row.push_back({traffic == nullptr ? "-" : bytes_text(count_of(*traffic, "out_bytes"))});
   }
   row.push_back({text_of(json, "reason")});
   return row;
@@ -78,14 +84,17 @@ std::string joined(const boost::json::array& texts) {
 
 void print_details(const boost::json::value& row, bool color) {
   const std::string state = text_of(row, "state");
-  std::vector<Row> rows = {{{"floating IP"}, {text_of(row, "floating")}},
-                           {{"fixed IP"}, {text_of(row, "fixed")}},
-                           {{"interface"}, {or_dash(text_of(row, "interface"))}},
+  std::vector<Row> rows = {{{"floating IP"}, {text_of(row, "floating")}}};
+  for (const boost::json::value& forward : list_of(row, "forwards")) {
+    if (forward.is_string()) rows.push_back({{"forward"}, {std::string(forward.get_string())}});
+  }
+  if (rows.size() == 1) rows.push_back({{"fixed IP"}, {text_of(row, "fixed")}});
+  rows.insert(rows.end(), {{{"interface"}, {or_dash(text_of(row, "interface"))}},
                            {{"state"}, {state, tint_of_state(state)}},
                            {{"reason"}, {or_dash(text_of(row, "reason"))}},
                            {{"announced"}, {or_dash(joined(list_of(row, "announced")))}},
                            {{"sessions"}, {fmt::format("{}", number_of(row, "sessions"))}},
-                           {{"source"}, {text_of(row, "source")}}};
+                           {{"source"}, {text_of(row, "source")}}});
   const auto add_if_given = [&](const char* name, std::string value) {
     if (!value.empty()) rows.push_back({{name}, {std::move(value)}});
   };
@@ -95,6 +104,11 @@ void print_details(const boost::json::value& row, bool color) {
   add_if_given("id", text_of(row, "id"));
   add_if_given("port", text_of(row, "port"));
   if (flag_of(row, "primary")) add_if_given("primary", "yes");
+  add_if_given("limits", limits_of(row));
+  if (const boost::json::value* traffic = field_of(row, "traffic")) {
+    add_if_given("traffic in", amount_of(*traffic, "in"));
+    add_if_given("traffic out", amount_of(*traffic, "out"));
+  }
   fmt::print("{}", render_table(rows, color));
 }
 
@@ -102,7 +116,7 @@ void print_details(const boost::json::value& row, bool color) {
 
 Verdict list(const Context& context, const LsOptions& options) {
   Request request;
-  request.target = "/v1/floating-ips";
+  request.target = options.wide ? "/v1/floating-ips?counters=true" : "/v1/floating-ips";
   const auto answer = context.client.call(request);
   if (!answer) return answer.error();
   const boost::json::array rows = chosen(list_of(*answer, "floating_ips"), options.state);

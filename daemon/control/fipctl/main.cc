@@ -17,6 +17,7 @@ struct CommandLine {
   std::string socket = kDefaultSocket;
   bool json = false;
   AddOptions add;
+  ForwardOptions forward;
   LsOptions ls;
   DrainOptions drain;
   WaitOptions wait;
@@ -36,10 +37,32 @@ void add_wait(CLI::App& command, WaitOptions& wait) {
   command.add_option("--timeout", wait.timeout, "How long to wait: 5s, 500ms, 2m");
 }
 
+void describe_forward(CLI::App& app, CommandLine& line) {
+  CLI::App& command =
+      *app.add_subcommand("forward", "Add or remove forwards, and leave the others alone");
+  command.add_option("FLOATING", line.forward.floating)->required();
+  command.add_option("ACTION", line.forward.action, "add or rm")
+      ->required()
+      ->check(CLI::IsMember({"add", "rm"}));
+  command.add_option("FORWARD", line.forward.forwards, "tcp/443=10.65.0.13:8443; rm: tcp/443")
+      ->required();
+  command.add_flag("--replace", line.forward.replace, "add: also where its ports are forwarded");
+  add_wait(command, line.forward.wait);
+  command.callback(
+      [&line] { line.verb = [&line](const Context& c) { return forward(c, line.forward); }; });
+}
+
 void describe_changes(CLI::App& app, CommandLine& line) {
-  CLI::App& add_command = *app.add_subcommand("add", "Bind a floating IP to a fixed IP");
+  CLI::App& add_command =
+      *app.add_subcommand("add", "Bind a floating IP to a fixed IP, or its ports to several");
   add_command.add_option("FLOATING", line.add.floating)->required();
-  add_command.add_option("FIXED", line.add.fixed)->required();
+  CLI::Option* const fixed = add_command.add_option("FIXED", line.add.fixed);
+  add_command.add_option("--forward", line.add.forwards, "tcp/443=10.65.0.13:8443; again for more")
+      ->allow_extra_args(false)
+      ->excludes(fixed);
+  add_command
+      .add_option("--limit", line.add.limits, "in_bits=100M, connections=1000; again for more")
+      ->allow_extra_args(false);
   add_command.add_option("--interface", line.add.interface, "The instance's tap");
   add_command.add_option("--id", line.add.id, "Your own id for it");
   add_command.add_option("--port", line.add.port, "Your own id of the instance's port");
@@ -51,8 +74,13 @@ void describe_changes(CLI::App& app, CommandLine& line) {
   add_command.add_option("--check", line.add.check, "Of its health: tcp/443 or icmp");
   add_command.add_flag("--replace", line.add.replace, "Also where it is bound to another fixed IP");
   add_wait(add_command, line.add.wait);
-  add_command.callback(
-      [&line] { line.verb = [&line](const Context& c) { return add(c, line.add); }; });
+  add_command.callback([&line] {
+    if (line.add.fixed.empty() && line.add.forwards.empty()) {
+      throw CLI::RequiredError("FIXED or --forward");
+    }
+    line.verb = [&line](const Context& c) { return add(c, line.add); };
+  });
+  describe_forward(app, line);
 
   CLI::App& rm = *app.add_subcommand("rm", "Remove floating IPs, all or none");
   rm.add_option("ADDRESS", line.addresses)->required();

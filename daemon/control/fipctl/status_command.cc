@@ -2,6 +2,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "daemon/control/fipctl/amount.h"
 #include "daemon/control/fipctl/commands.h"
 #include "daemon/control/fipctl/json_fields.h"
 #include "daemon/control/fipctl/table.h"
@@ -89,6 +90,19 @@ void add_checks(const boost::json::value& checks, std::vector<Row>& rows) {
                    failing > 0 ? Tint::kYellow : Tint::kGreen}});
 }
 
+void add_traffic(const boost::json::value& status, std::vector<Row>& rows) {
+  if (const boost::json::value* guard = field_of(status, "guard")) {
+    const std::int64_t packets = number_of(*guard, "packets");
+    rows.push_back({{"guard"}, {fmt::format("{} untranslated packets dropped", packets)}});
+  }
+  if (const boost::json::value* accounting = field_of(status, "accounting")) {
+    rows.push_back(
+        {{"traffic"},
+         {fmt::format("{} in, {} out, of {} floating IPs", amount_of(*accounting, "in"),
+                      amount_of(*accounting, "out"), number_of(*accounting, "counted"))}});
+  }
+}
+
 std::string render(const boost::json::value& status, bool color) {
   const bool healthy = flag_of(status, "healthy");
   std::vector<Row> rows = {
@@ -112,9 +126,14 @@ std::string render(const boost::json::value& status, bool color) {
   if (const boost::json::value* checks = field_of(status, "health_checks")) {
     add_checks(*checks, rows);
   }
+  add_traffic(status, rows);
   for (const boost::json::value& problem : list_of(status, "problems")) {
     if (!problem.is_string()) continue;
     rows.push_back({{"problem"}, {std::string(problem.get_string()), Tint::kRed}});
+  }
+  for (const boost::json::value& warning : list_of(status, "warnings")) {
+    if (!warning.is_string()) continue;
+    rows.push_back({{"warning"}, {std::string(warning.get_string()), Tint::kYellow}});
   }
   return render_table(rows, color);
 }

@@ -54,6 +54,22 @@ TEST(Body, ADrainIsOfTheHostOrOfAddressesNeverOfBothOrNone) {
   }
 }
 
+TEST(Body, ForwardsAreEditedByTheirPorts) {
+  const auto request = forwards_from_json(
+      R"({"add": ["tcp/443=10.65.0.13:8443"], "remove": ["udp/5-6"]})", kFloating);
+  ASSERT_TRUE(request) << request.error().message();
+  ASSERT_TRUE(request->forwards);
+  EXPECT_EQ(request->forwards->floating, kFloating);
+  EXPECT_EQ(to_string(request->forwards->add.at(0)), "tcp/443=10.65.0.13:8443");
+  EXPECT_EQ(to_string(request->forwards->remove.at(0).ports), "udp/5-6");
+  for (const char* text : {"{}", "[]", R"({"add": "tcp/1"})", R"({"add": ["tcp/1"]})",
+                           R"({"remove": []})", R"({"remove": ["tcp/1-x"]})", R"({"put": []})"}) {
+    const auto refused = forwards_from_json(text, kFloating);
+    ASSERT_FALSE(refused) << text;
+    EXPECT_EQ(refused.error().code(), ErrorCode::kBadInput) << text;
+  }
+}
+
 TEST(Body, DeepNestingIsRefusedNotFollowed) {
   EXPECT_FALSE(batch_from_json(std::string(100000, '[')));
 }

@@ -67,6 +67,11 @@ StatusReport FakeService::status() {
   report.counters.nat_transactions = 7;
   report.counters.longest_slice_ns = 2500000;
   if (!healthy) report.problems = {"BIRD does not answer"};
+  report.warnings = {"chain filter forward of table ip drops what no rule of it accepts"};
+  report.guard = GuardReport{.packets = 12, .bytes = 720};
+  report.accounting.emplace();
+  report.accounting->counted = bindings_.size();
+  report.accounting->total = Traffic{.in_packets = 7, .in_bytes = 10500, .out_packets = 1};
   return report;
 }
 
@@ -103,6 +108,16 @@ boost::asio::awaitable<std::vector<FloatingIpReport>> FakeService::inspect(IpAdd
   co_return rows(floating);
 }
 
+boost::asio::awaitable<void> FakeService::read_counters() {
+  ++counter_reads;
+  co_return;
+}
+
+std::optional<Traffic> FakeService::traffic(const IpAddress& floating) {
+  if (!bindings_.contains(floating)) return std::nullopt;
+  return Traffic{.in_packets = 7, .in_bytes = 1500 * counter_reads, .out_packets = 1};
+}
+
 std::optional<ChangeFailure> FakeService::objection(const ChangeRequest& request) const {
   if (refuse_changes) return ChangeFailure{*refuse_changes, std::nullopt, ""};
   for (const Binding& binding : request.put) {
@@ -110,9 +125,10 @@ std::optional<ChangeFailure> FakeService::objection(const ChangeRequest& request
     if (binding.floating.is_loopback()) {
       return failure(ErrorCode::kBadInput, binding.floating, "own_address", "is this host's own");
     }
-    if (!request.replace && found != bindings_.end() && found->second.fixed != binding.fixed) {
+    if (!request.replace && found != bindings_.end() &&
+        target_of(found->second) != target_of(binding)) {
       return failure(ErrorCode::kConflict, binding.floating, "conflict",
-                     fmt::format("is bound to {}", found->second.fixed));
+                     fmt::format("is bound to {}", to_string(target_of(found->second))));
     }
   }
   for (const IpAddress& floating : request.remove) {
@@ -123,10 +139,27 @@ std::optional<ChangeFailure> FakeService::objection(const ChangeRequest& request
   return std::nullopt;
 }
 
+std::optional<ChangeFailure> FakeService::resolve(ChangeRequest& request) const {
+  if (!request.forwards) return std::nullopt;
+  const IpAddress& floating = request.forwards->floating;
+  const auto found = bindings_.find(floating);
+  if (found == bindings_.end()) {
+    return failure(ErrorCode::kNotFound, floating, "not_found", "is not bound by the API");
+  }
+  Binding binding = found->second;
+  if (auto refusal = edit_forwards(*request.forwards, binding.extras.edit().forwards)) {
+    return ChangeFailure{std::move(refusal->error), floating, std::string(refusal->stable_code)};
+  }
+  request.put.push_back(std::move(binding));
+  request.replace = true;
+  return std::nullopt;
+}
+
 boost::asio::awaitable<tl::expected<void, ChangeFailure>> FakeService::change(
     ChangeRequest request) {
   ++changes;
-  std::optional<ChangeFailure> refused = objection(request);
+  std::optional<ChangeFailure> refused = resolve(request);
+  if (!refused) refused = objection(request);
   tl::expected<void, ChangeFailure> outcome;
   if (refused) {
     outcome = tl::unexpected<ChangeFailure>(std::move(*refused));

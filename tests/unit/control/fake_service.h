@@ -21,6 +21,8 @@ class FakeService final : public Service {
   boost::asio::awaitable<std::vector<IpAddress>> addresses() override;
   std::vector<FloatingIpReport> rows(const IpAddress& floating) override;
   boost::asio::awaitable<std::vector<FloatingIpReport>> inspect(IpAddress floating) override;
+  boost::asio::awaitable<void> read_counters() override;
+  std::optional<Traffic> traffic(const IpAddress& floating) override;
   boost::asio::awaitable<tl::expected<void, ChangeFailure>> change(ChangeRequest request) override;
   boost::asio::awaitable<Outcome> wait(std::vector<IpAddress> floatings, WaitFor what,
                                        std::chrono::milliseconds timeout) override;
@@ -34,12 +36,15 @@ class FakeService final : public Service {
   bool healthy = true;
   std::optional<Error> refuse_changes;  // what change() answers
   std::size_t changes = 0;              // requests that came as far as here
+  std::size_t counter_reads = 0;
 
   // `count` bindings from 10.0.0.0 on.
   void fill(std::size_t count);
 
  private:
   [[nodiscard]] std::optional<ChangeFailure> objection(const ChangeRequest& request) const;
+  // Turns edited forwards into a binding to put.
+  [[nodiscard]] std::optional<ChangeFailure> resolve(ChangeRequest& request) const;
 
   std::map<IpAddress, Binding> bindings_;
   bool host_drained_ = false;

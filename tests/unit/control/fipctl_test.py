@@ -58,6 +58,26 @@ def test_show_says_who_else_announces_it(server):
     assert code(server, "rm", "192.0.2.1") == 0
 
 
+def test_traffic_in_show_and_in_the_wide_listing(server):
+    assert code(server, "add", "172.16.1.8", "10.0.0.8") == 0
+    assert re.search(r"^traffic in +7 packets, [0-9.]+ k?B$", fipctl(server, "show", "172.16.1.8").stdout,
+                     re.MULTILINE)
+    head, row = fipctl(server, "ls", "--wide").stdout.splitlines()
+    assert head.split()[9:12] == ["LIMITS", "IN", "OUT"] and row.split()[-1] == "B"
+    assert "IN" not in fipctl(server, "ls").stdout.splitlines()[0].split()
+    assert code(server, "rm", "172.16.1.8") == 0
+
+
+def test_warnings_leave_the_status_in_order(server):
+    status = fipctl(server, "status")
+    assert status.returncode == 0
+    assert re.search(r"^health +in order$", status.stdout, re.MULTILINE)
+    assert re.search(r"^warning +chain filter forward", status.stdout, re.MULTILINE)
+    assert re.search(r"^guard +12 untranslated packets dropped$", status.stdout, re.MULTILINE)
+    assert re.search(r"^traffic +7 packets, 10.5 kB in, 1 packet, 0 B out, of ", status.stdout,
+                     re.MULTILINE)
+
+
 def test_every_exit_code(server):
     assert code(server, "add", "172.16.1.5") == 2
     assert code(server, "frobnicate") == 2
@@ -212,3 +232,53 @@ def test_bash_completes_verbs(server):
     script += "COMP_WORDS=(fipctl a); COMP_CWORD=1; _fipctl; echo ${COMPREPLY[@]}"
     done = subprocess.run(["bash"], input=script, capture_output=True, text=True)
     assert done.stdout.split() == ["add", "apply", "accept"], done.stderr
+
+
+def test_forwards_and_limits_in_place_of_a_fixed_ip(server):
+    added = fipctl(server, "add", "--limit", "in_bits=100M", "172.16.5.1", "--forward",
+                   "tcp/443=10.65.0.13:8443", "--forward=udp/5000-5010=10.65.0.14:6000-6010",
+                   "--limit", "connections=1k")
+    assert added.stdout == "172.16.5.1 -> tcp/443=10.65.0.13:8443 and 1 more via tap0: announced\n"
+    shown = fipctl(server, "show", "172.16.5.1").stdout
+    assert re.findall(r"^forward +(.*)$", shown, re.MULTILINE) == [
+        "tcp/443=10.65.0.13:8443", "udp/5000-5010=10.65.0.14:6000-6010"]
+    assert re.search(r"^limits +in 100 Mbit/s, 1000 connections$", shown, re.MULTILINE)
+    assert "fixed IP" not in shown
+    assert "tcp/443=10.65.0.13:8443 and 1 more" in fipctl(server, "ls").stdout
+    assert "in 100 Mbit/s, 1000 connections" in fipctl(server, "ls", "--wide").stdout
+    again = ["add", "172.16.5.1", "--forward", "tcp/443=10.65.0.13:8443"]
+    assert code(server, *again) == 5
+    assert code(server, *again, "--replace") == 0
+    assert code(server, "rm", "172.16.5.1") == 0
+
+
+def test_words_that_make_no_binding_are_told(server):
+    assert code(server, "add", "172.16.5.1") == 2
+    assert code(server, "add", "172.16.5.1", "10.0.0.1", "--forward", "tcp/1=10.0.0.1:1") == 2
+    for words, said in ((["10.0.0.1", "--limit", "in_bits"], "write KEY=VALUE"),
+                        (["10.0.0.1", "--limit", "in_bit=5M"], "did you mean 'in_bits'"),
+                        (["10.0.0.1", "--limit", "in_bits=5 M"], "write one like"),
+                        (["10.0.0.1", "--limit", "in_bits=20000000T"], "write one like"),
+                        (["10.0.0.1", "--limit", "out_burst=1M"], "without out_bits"),
+                        (["--forward", "tcp/443"], "is not a forward"),
+                        (["--forward", "tcp/1=10.0.0.1:1", "--forward", "tcp/1=10.0.0.2:1"],
+                         "forwarded twice")):
+        done = fipctl(server, "add", "172.16.5.1", *words)
+        assert done.returncode == 6 and said in done.stderr, done.stderr
+
+
+def test_one_forward_changes_without_naming_the_others(server):
+    assert code(server, "forward", "172.16.5.2", "add", "tcp/1=10.0.0.1:1") == 3
+    assert code(server, "add", "172.16.5.2", "--forward", "tcp/1=10.0.0.1:1") == 0
+    assert fipctl(server, "forward", "172.16.5.2", "add", "tcp/2=10.0.0.1:2",
+                  "tcp/3=10.0.0.2:3").stdout.endswith("and 2 more via tap0: announced\n")
+    assert code(server, "forward", "172.16.5.2", "add", "tcp/2=10.0.0.9:2") == 5
+    assert code(server, "forward", "172.16.5.2", "add", "tcp/2=10.0.0.9:2", "--replace") == 0
+    assert code(server, "forward", "172.16.5.2", "rm", "tcp/2=10.0.0.1:2") == 5
+    assert code(server, "forward", "172.16.5.2", "rm", "tcp/2", "tcp/3") == 0
+    assert code(server, "forward", "172.16.5.2", "rm", "tcp/7") == 3
+    last = fipctl(server, "forward", "172.16.5.2", "rm", "tcp/1")
+    assert last.returncode == 6 and "remove the floating IP" in last.stderr
+    assert json.loads(fipctl(server, "show", "172.16.5.2", "--json").stdout)["forwards"] == [
+        "tcp/1=10.0.0.1:1"]
+    assert code(server, "rm", "172.16.5.2") == 0

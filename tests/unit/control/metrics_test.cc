@@ -79,5 +79,25 @@ TEST(Metrics, SumUpHowLongAnnouncementsTook) {
   EXPECT_THAT(text, HasSubstr("fipd_announce_seconds_count 2\n"));
 }
 
+TEST(Metrics, TrafficIsTotalsUnlessSeriesAreWanted) {
+  StatusReport status;
+  EXPECT_THAT(render_metrics(status), testing::Not(HasSubstr("fipd_traffic")));
+  EXPECT_THAT(render_metrics(status), testing::Not(HasSubstr("fipd_untranslated")));
+  status.accounting.emplace();
+  status.accounting->counted = 2;
+  status.accounting->total = {.in_packets = 1, .in_bytes = 2, .out_packets = 3, .out_bytes = 4};
+  status.guard = GuardReport{.packets = 5, .bytes = 6};
+  std::string text = render_metrics(status);
+  EXPECT_THAT(text, HasSubstr("fipd_traffic_packets_total{direction=\"out\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("fipd_traffic_bytes_total{direction=\"in\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("fipd_untranslated_packets_total 5\n"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("fipd_floating_ip_")));
+  const Traffic one{.in_packets = 7, .in_bytes = 8, .out_packets = 9, .out_bytes = 10};
+  status.accounting->each = {{*parse_address("2001:db8::7"), one}};
+  text = render_metrics(status);
+  EXPECT_THAT(text, HasSubstr("fipd_floating_ip_bytes_total{floating=\"2001:db8::7\","
+                              "direction=\"out\"} 10\n"));
+}
+
 }  // namespace
 }  // namespace fipd

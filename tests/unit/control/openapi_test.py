@@ -117,6 +117,38 @@ def test_a_batch_and_its_listing(server):
     assert check(server, "/v1/floating-ips", "post", 200, None, gone) == {"put": 0, "removed": 9}
 
 
+def test_forwards_and_limits(server):
+    path = ADDRESS + "/forwards"
+    here = "/v1/floating-ips/2001:db8::44"
+    edit = {"add": ["tcp/2=[fd00::1]:2"]}
+    assert check(server, path, "post", 404, here + "/forwards", edit)["error"]["code"] == "not_found"
+    check(server, ADDRESS, "put", 201, here,
+          {"forwards": ["tcp/1=[fd00::1]:1"], "limits": SCHEMAS["Limits"]["example"]})
+    row = check(server, path, "post", 200, here + "/forwards?wait=announced", edit)
+    assert row["forwards"] == ["tcp/1=[fd00::1]:1", "tcp/2=[fd00::1]:2"]
+    assert row["limits"] == SCHEMAS["Limits"]["example"] and "fixed" not in row
+    taken = {"add": ["tcp/2=[fd00::9]:2"]}
+    refused = check(server, path, "post", 409, here + "/forwards", taken)
+    assert refused["error"]["code"] == "forward_conflict"
+    check(server, path, "post", 200, here + "/forwards?replace=true", taken)
+    gone = check(server, path, "post", 404, here + "/forwards", {"remove": ["udp/9"]})
+    assert gone["error"]["code"] == "forward_not_found"
+    for nonsense in ({}, {"add": []}, {"add": ["tcp/0=10.0.0.1:1"]}, {"remove": [7]}, {"rm": ["tcp/1"]}):
+        check(server, path, "post", 400, here + "/forwards", nonsense)
+    check(server, ADDRESS, "delete", 204, here)
+
+
+def test_traffic_is_told_where_it_is_asked_for(server):
+    check(server, ADDRESS, "put", 201, "/v1/floating-ips/172.16.1.8", {"fixed": "10.0.0.8"})
+    plain = check(server, "/v1/floating-ips", "get", 200)["floating_ips"]
+    assert all("traffic" not in row for row in plain)
+    counted = check(server, "/v1/floating-ips", "get", 200, "/v1/floating-ips?counters=true")
+    assert {row["traffic"]["in_packets"] for row in counted["floating_ips"]} == {7}
+    shown = check(server, ADDRESS, "get", 200, "/v1/floating-ips/172.16.1.8")
+    assert shown["traffic"]["in_bytes"] > counted["floating_ips"][0]["traffic"]["in_bytes"]
+    check(server, ADDRESS, "delete", 204, "/v1/floating-ips/172.16.1.8")
+
+
 def test_errors(server):
     codes = {
         400: check(server, "/v1/floating-ips", "post", 400, None, "{"),

@@ -27,6 +27,7 @@ TEST(Route, KnowsEveryPathOfTheApi) {
   EXPECT_EQ(endpoint("POST", "/v1/floating-ips"), Endpoint::kBatch);
   EXPECT_EQ(endpoint("PUT", "/v1/floating-ips/10.0.0.1"), Endpoint::kPut);
   EXPECT_EQ(endpoint("DELETE", "/v1/floating-ips/10.0.0.1"), Endpoint::kDelete);
+  EXPECT_EQ(endpoint("POST", "/v1/floating-ips/2001:db8::1/forwards"), Endpoint::kForwards);
   EXPECT_EQ(endpoint("GET", "/v1/events"), Endpoint::kEvents);
   EXPECT_EQ(endpoint("POST", "/v1/reload"), Endpoint::kReload);
   EXPECT_EQ(endpoint("POST", "/v1/accept?source=files"), Endpoint::kAccept);
@@ -44,8 +45,10 @@ TEST(Route, HeadIsGetWithoutABody) {
 }
 
 TEST(Route, UnknownPathsAreNotFound) {
-  for (const char* target : {"/", "", "/v2/status", "/v1/drains", "/v1/floating-ips/",
-                             "/v1/floating-ips/10.0.0.1/x", "/v1/status/", "http://fipd"}) {
+  for (const char* target :
+       {"/", "", "/v2/status", "/v1/drains", "/v1/floating-ips/", "/v1/floating-ips/10.0.0.1/x",
+        "/v1/status/", "/v1/floating-ips//forwards", "/v1/floating-ips/10.0.0.1/forwards/",
+        "/v1/events/forwards", "http://fipd"}) {
     const auto route = parse_route("GET", target);
     ASSERT_FALSE(route) << target;
     EXPECT_EQ(route.error().status, 404U) << target;
@@ -65,6 +68,13 @@ TEST(Route, WaitingBelongsToChangesOnly) {
   EXPECT_EQ(put->wait, WaitFor::kRouted);
   EXPECT_EQ(put->timeout, milliseconds(1500));
   EXPECT_EQ(parse_route("GET", "/v1/status?wait=routed").error().status, 400U);
+}
+
+TEST(Route, CountersBelongToTheListing) {
+  EXPECT_TRUE(parse_route("GET", "/v1/floating-ips?counters=true")->counters);
+  EXPECT_FALSE(parse_route("GET", "/v1/floating-ips")->counters);
+  EXPECT_EQ(parse_route("GET", "/v1/floating-ips?counters=1").error().status, 400U);
+  EXPECT_EQ(parse_route("GET", "/v1/status?counters=true").error().status, 400U);
 }
 
 TEST(Route, RefusesQueriesThatItDoesNotUnderstand) {
