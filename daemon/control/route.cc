@@ -19,7 +19,7 @@ struct Resource {
   std::string_view rest = {};  // and this
 };
 
-constexpr std::array<Resource, 10> kResources = {{
+constexpr std::array<Resource, 11> kResources = {{
     {"/v1/status", {{{"GET", Endpoint::kStatus}}}},
     {"/v1/peers", {{{"GET", Endpoint::kPeers}}}},
     {"/v1/floating-ips", {{{"GET", Endpoint::kList}, {"POST", Endpoint::kBatch}}}},
