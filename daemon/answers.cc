@@ -55,11 +55,11 @@ StatusReport Daemon::status() {
   report.counters = reconciler_->counters();
   report.guard = meter_->guard();
   report.accounting = meter_->accounting(config_.metrics.traffic_series);
+  report.problems = reconciler_->problems();
+  report.warnings = reconciler_->warnings();
   if (!meter_->problem().empty()) {
     report.warnings.push_back("counters cannot be read: " + meter_->problem());
   }
-  report.problems = reconciler_->problems();
-  report.warnings = reconciler_->warnings();
   for (const SourceReport& source : report.sources) {
     for (const std::string& problem : source.problems) {
       report.problems.push_back(fmt::format("source {}: {}", source.name, problem));

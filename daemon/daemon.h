@@ -56,6 +56,8 @@ class Daemon final : public Service {
   boost::asio::awaitable<void> read_counters() override;
   [[nodiscard]] std::optional<Traffic> traffic(const IpAddress& floating) override;
   boost::asio::awaitable<tl::expected<void, ChangeFailure>> change(ChangeRequest request) override;
+  boost::asio::awaitable<tl::expected<PreviewReport, ChangeFailure>> preview(
+      ChangeRequest request) override;
   boost::asio::awaitable<Outcome> wait(std::vector<IpAddress> floatings, WaitFor what,
                                        std::chrono::milliseconds timeout) override;
   boost::asio::awaitable<tl::expected<void, ChangeFailure>> drain(DrainRequest request,

@@ -59,6 +59,7 @@ awaitable<Reply> Handlers::change(Route route, std::string body) {
   const bool is_put = route.endpoint == Endpoint::kPut;
   request->replace = route.replace.value_or(is_put);
   if (request->forwards) request->forwards->replace = request->replace;
+  if (route.dry_run) co_return co_await preview(std::move(*request));
   const Done done = done_of(route, *request, is_put && !has_own_claim(route.floating));
   std::vector<IpAddress> touched = touched_by(*request);
 
@@ -71,6 +72,14 @@ awaitable<Reply> Handlers::change(Route route, std::string body) {
   }
   if (!waiting) co_return error_reply(waiting.error());
   co_return done_reply(done);
+}
+
+awaitable<Reply> Handlers::preview(ChangeRequest request) {
+  tl::expected<PreviewReport, ChangeFailure> told = co_await service_.preview(std::move(request));
+  if (!told) co_return failure_reply(told.error());
+  if (told->elements.size() < kRenderInline) co_return json_reply(200, to_json(*told));
+  auto work = [report = *std::move(told)] { return json_reply(200, to_json(report)); };
+  co_return co_await background_.run(std::move(work));
 }
 
 Handlers::Done Handlers::done_of(const Route& route, const ChangeRequest& request, bool created) {

@@ -23,6 +23,7 @@ class Handlers {
   boost::asio::awaitable<Reply> answer(Route route, std::string body);
 
   static constexpr std::size_t kParseInline = 64 << 10;
+  static constexpr std::size_t kRenderInline = 1000;  // elements of a dry run
 
  private:
   boost::asio::awaitable<Reply> list(bool counters);
@@ -32,6 +33,7 @@ class Handlers {
 
   // change_handlers.cc
   boost::asio::awaitable<Reply> change(Route route, std::string body);
+  boost::asio::awaitable<Reply> preview(ChangeRequest request);
   boost::asio::awaitable<Result<ChangeRequest>> decoded(Route route, std::string body);
   boost::asio::awaitable<Outcome> waited(Route route, std::vector<IpAddress> floatings);
   boost::asio::awaitable<Result<DrainRequest>> drain_request(std::string body);

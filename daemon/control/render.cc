@@ -131,7 +131,39 @@ boost::json::object counts_json(const std::array<std::size_t, kStates>& counts) 
   return json;
 }
 
+boost::json::value element_json(const PreviewReport::Element& element) {
+  boost::json::object json;
+  const bool both = element.added && element.removed;
+  json["change"] = both ? "change" : element.added ? "add" : "delete";
+  json["map"] = element.map;
+  json["key"] = element.key;
+  if (!element.before.empty()) json["before"] = element.before;
+  if (!element.after.empty()) json["after"] = element.after;
+  return json;
+}
+
+boost::json::value route_json(const PreviewReport::Route& route) {
+  boost::json::object json;
+  json["change"] = route.change;
+  json["destination"] = route.destination.to_string();
+  json["interface"] = route.interface;
+  json["metric"] = route.metric;
+  return json;
+}
+
 }  // namespace
+
+boost::json::object to_json(const PreviewReport& preview) {
+  boost::json::object json;
+  json["dry_run"] = true;
+  json["elements"] = array_of(preview.elements, element_json);
+  json["routes"] = array_of(preview.routes, route_json);
+  json["elements_later"] = array_of(preview.elements_later, element_json);
+  json["commands"] = strings(preview.commands);
+  json["commands_later"] = strings(preview.commands_later);
+  json["notes"] = strings(preview.notes);
+  return json;
+}
 
 boost::json::object to_json(const FloatingIpReport& row) {
   boost::json::object json = fipd::to_json(row.binding);

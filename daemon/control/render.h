@@ -8,6 +8,7 @@
 #include <boost/json/object.hpp>
 
 #include "daemon/observe/events.h"
+#include "daemon/observe/preview.h"
 #include "daemon/observe/report.h"
 
 namespace fipd::control {
@@ -18,6 +19,7 @@ namespace fipd::control {
 [[nodiscard]] boost::json::object to_json(const StatusReport& status);
 [[nodiscard]] boost::json::object to_json(const DrainReport& report);
 [[nodiscard]] boost::json::object to_json(const Event& event);
+[[nodiscard]] boost::json::object to_json(const PreviewReport& preview);
 // {"error": {...}}
 [[nodiscard]] std::string error_body(std::string_view code, std::string_view message,
                                      std::optional<IpAddress> floating = std::nullopt);

@@ -163,6 +163,7 @@ tl::expected<void, RouteError> take_parameter(Route& route, std::string_view nam
     route.timeout = *timeout;
     return {};
   }
+  if (name == "dry_run" && waits(route.endpoint)) return take_flag(name, value, route.dry_run);
   if (name == "replace" && waits(route.endpoint) && route.endpoint != Endpoint::kDelete) {
     return take_flag(name, value, route.replace.emplace());
   }
@@ -234,6 +235,9 @@ tl::expected<Route, RouteError> parse_route(std::string_view method, std::string
   if (mark != target.npos) {
     auto taken = take_query(*route, target.substr(mark + 1));
     if (!taken) return tl::unexpected<RouteError>(std::move(taken.error()));
+  }
+  if (route->dry_run && route->wait) {
+    return bad_input("wait and dry_run: there is nothing to wait for, write one of them");
   }
   return route;
 }

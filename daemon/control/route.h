@@ -43,6 +43,7 @@ struct Route {
   std::chrono::milliseconds timeout{5000};
   std::optional<bool> replace;
   bool counters = false;     // kList: with traffic
+  bool dry_run = false;      // of changes: only say what they would be
   std::string source;        // kAccept; empty: all
   bool connections = false;  // kDrainReport: count them, too
 };

@@ -10,6 +10,7 @@
 
 #include "daemon/base/result.h"
 #include "daemon/observe/events.h"
+#include "daemon/observe/preview.h"
 #include "daemon/observe/report.h"
 #include "daemon/state/binding.h"
 #include "daemon/state/forward_edit.h"
@@ -68,6 +69,10 @@ class Service {
 
   // Durable and in the kernel when it returns.
   virtual boost::asio::awaitable<tl::expected<void, ChangeFailure>> change(
+      ChangeRequest request) = 0;
+  // What change() would write to the kernel; nothing is written, not to the store either. Refused
+  // as change() would refuse.
+  virtual boost::asio::awaitable<tl::expected<PreviewReport, ChangeFailure>> preview(
       ChangeRequest request) = 0;
   // Waits until every one of `floatings` is so far (or gone, conflict, refused or failed, which
   // ends its waiting). kTimeout with a sentence naming the first that is not.

@@ -18,6 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   if (route->timeout.count() < 1 || route->timeout > fipd::control::kLongestWait) std::abort();
+  if (route->wait && route->dry_run) std::abort();
   if (route->wait && !fipd::control::changes(route->endpoint)) std::abort();
   return 0;
 }

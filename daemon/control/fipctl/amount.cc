@@ -24,6 +24,11 @@ std::string amount_of(const boost::json::value& traffic, std::string_view direct
   return fmt::format("{} packet{}, {}", packets, packets == 1 ? "" : "s", bytes_text(bytes));
 }
 
+std::string brief_amount_of(const boost::json::value& traffic, std::string_view direction) {
+  return fmt::format("{} ({})", count_of(traffic, fmt::format("{}_packets", direction)),
+                     bytes_text(count_of(traffic, fmt::format("{}_bytes", direction))));
+}
+
 Result<std::uint64_t> parse_amount(std::string_view text) {
   std::uint64_t number = 0;
   const char* const end = text.data() + text.size();

@@ -17,16 +17,19 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{60};
 
-// The request, with what --wait adds to it.
+char mark_of(const std::string& target) { return target.find('?') == target.npos ? '?' : '&'; }
+
+// The request, with what --wait and --dry-run add to it.
 Result<Request> change_request(std::string method, std::string target, const WaitOptions& wait) {
   Request request;
   request.method = std::move(method);
   request.target = std::move(target);
+  if (wait.dry_run) request.target += fmt::format("{}dry_run=true", mark_of(request.target));
   if (wait.state.empty()) return request;
   const auto timeout = control::parse_timeout(wait.timeout);
   if (!timeout) return fail(Error(timeout.error()).within("--timeout"));
-  const char mark = request.target.find('?') == std::string::npos ? '?' : '&';
-  request.target += fmt::format("{}wait={}&timeout={}ms", mark, wait.state, timeout->count());
+  request.target +=
+      fmt::format("{}wait={}&timeout={}ms", mark_of(request.target), wait.state, timeout->count());
   request.patience = kPatience + *timeout;
   return request;
 }
@@ -60,6 +63,35 @@ class ProgressLine {
   bool all_sent_ = false;
   std::chrono::steady_clock::time_point since_;
 };
+
+void print_lines(const boost::json::value& answer, std::string_view key, std::string_view before) {
+  for (const boost::json::value& line : list_of(answer, key)) {
+    if (line.is_string()) fmt::print("{}{}\n", before, std::string_view(line.get_string()));
+  }
+}
+
+// As a script that would do the same by hand.
+Verdict print_preview(const Context& context, const boost::json::value& answer) {
+  if (context.json) {
+    fmt::print("{}\n", boost::json::serialize(answer));
+    return {};
+  }
+  print_lines(answer, "notes", "# ");
+  print_lines(answer, "commands", "");
+  if (!list_of(answer, "commands_later").empty()) {
+    fmt::print("# later, when no peer has the route any more:\n");
+    print_lines(answer, "commands_later", "");
+  }
+  const bool nothing =
+      list_of(answer, "commands").empty() && list_of(answer, "commands_later").empty();
+  if (nothing) fmt::print("# nothing would be written\n");
+  return {};
+}
+
+Verdict print_row(const Context& context, const boost::json::value& answer) {
+  fmt::print("{}\n", context.json ? boost::json::serialize(answer) : sentence_of(answer));
+  return {};
+}
 
 Verdict print_summary(const Context& context, const boost::json::value& answer,
                       std::string_view verb, std::string_view key) {
@@ -105,8 +137,7 @@ Verdict add(const Context& context, const AddOptions& options) {
     answer.error().message += "; --replace moves it";
   }
   if (!answer) return answer.error();
-  fmt::print("{}\n", context.json ? boost::json::serialize(*answer) : sentence_of(*answer));
-  return {};
+  return options.wait.dry_run ? print_preview(context, *answer) : print_row(context, *answer);
 }
 
 Verdict forward(const Context& context, const ForwardOptions& options) {
@@ -123,8 +154,7 @@ Verdict forward(const Context& context, const ForwardOptions& options) {
   request->body = boost::json::serialize(body);
   auto answer = context.client.call(*request);
   if (!answer) return answer.error();
-  fmt::print("{}\n", context.json ? boost::json::serialize(*answer) : sentence_of(*answer));
-  return {};
+  return options.wait.dry_run ? print_preview(context, *answer) : print_row(context, *answer);
 }
 
 Verdict remove(const Context& context, const std::vector<std::string>& addresses,
@@ -142,6 +172,7 @@ Verdict remove(const Context& context, const std::vector<std::string>& addresses
   request->body = boost::json::serialize(body);
   const auto answer = context.client.call(*request);
   if (!answer) return answer.error();
+  if (wait.dry_run) return print_preview(context, *answer);
   return print_summary(context, *answer, "removed", "removed");
 }
 
@@ -158,6 +189,7 @@ Verdict apply(const Context& context, const std::string& file, const WaitOptions
   const auto answer = context.client.call(
       *request, [&line](std::size_t sent, std::size_t total) { line.update(sent, total); });
   if (!answer) return answer.error();
+  if (wait.dry_run) return print_preview(context, *answer);
   return print_summary(context, *answer, "applied", "put");
 }
 

@@ -17,10 +17,11 @@ struct Context {
   bool color = false;  // of tables
 };
 
-// --wait and --timeout of the verbs that change something.
+// --wait, --timeout and --dry-run of the verbs that change something.
 struct WaitOptions {
   std::string state;  // "translated", "routed", "announced"; empty: no waiting
   std::string timeout = "5s";
+  bool dry_run = false;  // tell only, what would be written
 };
 
 struct AddOptions {

@@ -16,13 +16,13 @@ _fipctl() {
   COMPREPLY=()
   case $verb in
     "") words="add forward rm apply drain undrain ls show status peers monitor reload accept completion --version $common" ;;
-    add) words="--forward --limit --interface --id --port --primary --preference --color --shared --check --replace --wait --timeout $common" ;;
-    forward) words="$(fipctl ls --quiet 2>/dev/null) add rm --replace --wait --timeout $common" ;;
-    rm) words="$(fipctl ls --quiet 2>/dev/null) --wait --timeout $common" ;;
+    add) words="--forward --limit --interface --id --port --primary --preference --color --shared --check --replace --wait --timeout --dry-run $common" ;;
+    forward) words="$(fipctl ls --quiet 2>/dev/null) add rm --replace --wait --timeout --dry-run $common" ;;
+    rm) words="$(fipctl ls --quiet 2>/dev/null) --wait --timeout --dry-run $common" ;;
     drain) words="$(fipctl ls --quiet 2>/dev/null) --all --wait --timeout $common" ;;
     undrain) words="$(fipctl ls --quiet 2>/dev/null) --all $common" ;;
     show) words="$(fipctl ls --quiet 2>/dev/null) $common" ;;
-    apply) words="-f --file --wait --timeout $common" ;;
+    apply) words="-f --file --wait --timeout --dry-run $common" ;;
     ls) words="--wide --quiet --state $common" ;;
     completion) words="bash zsh fish" ;;
     *) words=$common ;;
@@ -59,7 +59,7 @@ _fipctl() {
         add) _arguments '*--forward:forward' '*--limit:limit:(in_bits= in_burst= out_bits=
                out_burst= new_connections= new_connections_burst= connections=)' '--interface[tap]:tap:_net_interfaces' '--id:id' '--port:port' '--primary' \
                '--preference:0 to 200' '--color:color' '--shared' '--check:tcp/443 or icmp' \
-               '--replace' '--wait=-[wait for]::state:(translated routed announced)' \
+               '--replace' '--dry-run' '--wait=-[wait for]::state:(translated routed announced)' \
                '--timeout:time' ;;
         forward) compadd -- add rm --replace ${(f)"$(fipctl ls --quiet 2>/dev/null)"} ;;
         rm|show) compadd -- ${(f)"$(fipctl ls --quiet 2>/dev/null)"} ;;
@@ -100,6 +100,7 @@ complete -c fipctl -n '__fish_seen_subcommand_from add forward rm apply' -l time
 complete -c fipctl -n '__fish_seen_subcommand_from drain undrain' -l all
 complete -c fipctl -n '__fish_seen_subcommand_from drain' -l wait -a 'announced'
 complete -c fipctl -n '__fish_seen_subcommand_from drain' -l timeout -x
+complete -c fipctl -n '__fish_seen_subcommand_from add forward rm apply' -l dry-run
 complete -c fipctl -n '__fish_seen_subcommand_from apply' -s f -l file -r -F
 complete -c fipctl -n '__fish_seen_subcommand_from ls' -l wide
 complete -c fipctl -n '__fish_seen_subcommand_from ls' -l quiet

@@ -48,8 +48,8 @@ Row row_of(const boost::json::value& json, bool wide) {
     row.push_back({or_dash(text_of(json, "port"))});
     row.push_back({or_dash(limits_of(json))});
     const boost::json::value* traffic = field_of(json, "traffic");
-    row.push_back({traffic == nullptr ? "-" : bytes_text(count_of(*traffic, "in_bytes"))});
-    row.push_back({traffic == nullptr ? "-" : bytes_text(count_of(*traffic, "out_bytes"))});
+    row.push_back({traffic == nullptr ? "-" : brief_amount_of(*traffic, "in")});
+    row.push_back({traffic == nullptr ? "-" : brief_amount_of(*traffic, "out")});
   }
   row.push_back({text_of(json, "reason")});
   return row;

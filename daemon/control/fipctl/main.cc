@@ -30,10 +30,13 @@ struct CommandLine {
 };
 
 void add_wait(CLI::App& command, WaitOptions& wait) {
-  command
-      .add_option("--wait", wait.state,
-                  "Return once it is translated, routed or announced (alone: announced)")
-      ->check(CLI::IsMember({"translated", "routed", "announced"}));
+  CLI::Option* const waiting =
+      command
+          .add_option("--wait", wait.state,
+                      "Return once it is translated, routed or announced (alone: announced)")
+          ->check(CLI::IsMember({"translated", "routed", "announced"}));
+  command.add_flag("--dry-run", wait.dry_run, "Tell what would be written, and write nothing")
+      ->excludes(waiting);
   command.add_option("--timeout", wait.timeout, "How long to wait: 5s, 500ms, 2m");
 }
 

@@ -155,6 +155,43 @@ std::optional<ChangeFailure> FakeService::resolve(ChangeRequest& request) const 
   return std::nullopt;
 }
 
+boost::asio::awaitable<tl::expected<PreviewReport, ChangeFailure>> FakeService::preview(
+    ChangeRequest request) {
+  std::optional<ChangeFailure> refused = resolve(request);
+  if (!refused) refused = objection(request);
+  tl::expected<PreviewReport, ChangeFailure> outcome;
+  if (refused) {
+    outcome = tl::unexpected<ChangeFailure>(std::move(*refused));
+    co_return outcome;
+  }
+  for (const Binding& binding : request.put) {
+    const std::string floating = binding.floating.to_string();
+    PreviewReport::Element element;
+    element.map = "fixed_by_floating";
+    element.key = floating;
+    element.added = true;
+    element.after = binding.fixed.to_string();
+    outcome->elements.push_back(std::move(element));
+    outcome->routes.push_back({"add", binding.floating, "tap0", 1024});
+    outcome->commands.push_back(fmt::format(
+        "nft add element inet fipd fixed_by_floating {{ {} : {} }}", floating, binding.fixed));
+    outcome->commands.push_back(
+        fmt::format("ip route add {} dev tap0 table 172 proto 172 metric 1024", floating));
+  }
+  for (const IpAddress& floating : request.remove) {
+    outcome->notes.push_back(fmt::format("{} stays translated until no peer has it", floating));
+    PreviewReport::Element element;
+    element.map = "fixed_by_floating";
+    element.key = floating.to_string();
+    element.removed = true;
+    element.before = bindings_.at(floating).fixed.to_string();
+    outcome->elements_later.push_back(std::move(element));
+    outcome->commands_later.push_back(
+        fmt::format("nft delete element inet fipd fixed_by_floating {{ {} }}", floating));
+  }
+  co_return outcome;
+}
+
 boost::asio::awaitable<tl::expected<void, ChangeFailure>> FakeService::change(
     ChangeRequest request) {
   ++changes;

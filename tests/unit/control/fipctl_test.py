@@ -63,7 +63,7 @@ def test_traffic_in_show_and_in_the_wide_listing(server):
     assert re.search(r"^traffic in +7 packets, [0-9.]+ k?B$", fipctl(server, "show", "172.16.1.8").stdout,
                      re.MULTILINE)
     head, row = fipctl(server, "ls", "--wide").stdout.splitlines()
-    assert head.split()[9:12] == ["LIMITS", "IN", "OUT"] and row.split()[-1] == "B"
+    assert head.split()[9:12] == ["LIMITS", "IN", "OUT"] and row.split()[-2:] == ["(0", "B)"]
     assert "IN" not in fipctl(server, "ls").stdout.splitlines()[0].split()
     assert code(server, "rm", "172.16.1.8") == 0
 
@@ -282,3 +282,24 @@ def test_one_forward_changes_without_naming_the_others(server):
     assert json.loads(fipctl(server, "show", "172.16.5.2", "--json").stdout)["forwards"] == [
         "tcp/1=10.0.0.1:1"]
     assert code(server, "rm", "172.16.5.2") == 0
+
+
+def test_a_dry_run_tells_and_changes_nothing(server, tmp_path):
+    told = fipctl(server, "add", "172.16.6.1", "10.0.0.1", "--dry-run")
+    assert told.stdout == ("nft add element inet fipd fixed_by_floating { 172.16.6.1 : 10.0.0.1 }\n"
+                           "ip route add 172.16.6.1 dev tap0 table 172 proto 172 metric 1024\n")
+    assert code(server, "show", "172.16.6.1") == 3
+    document = tmp_path / "a.toml"
+    document.write_text('[[floating_ip]]\nfloating = "172.16.6.1"\nfixed = "10.0.0.1"\n')
+    assert fipctl(server, "apply", "-f", str(document), "--dry-run").stdout == told.stdout
+    assert json.loads(fipctl(server, "apply", "-f", str(document), "--dry-run", "--json").stdout)["dry_run"]
+    assert code(server, "show", "172.16.6.1") == 3
+    assert code(server, "add", "172.16.6.1", "10.0.0.1") == 0
+    removal = fipctl(server, "rm", "172.16.6.1", "--dry-run").stdout.splitlines()
+    assert removal[0].startswith("# 172.16.6.1 stays translated")
+    assert removal[-2:] == ["# later, when no peer has the route any more:",
+                            "nft delete element inet fipd fixed_by_floating { 172.16.6.1 }"]
+    assert code(server, "add", "172.16.6.1", "10.0.0.2", "--dry-run") == 5
+    assert code(server, "add", "172.16.6.1", "10.0.0.1", "--dry-run", "--wait") == 2
+    assert code(server, "rm", "172.16.6.1", "172.16.6.99", "--dry-run") == 3
+    assert code(server, "rm", "172.16.6.1") == 0

@@ -138,6 +138,24 @@ def test_forwards_and_limits(server):
     check(server, ADDRESS, "delete", 204, here)
 
 
+def test_a_dry_run_tells_what_would_be_written(server):
+    here = "/v1/floating-ips/172.16.1.71"
+    body = {"fixed": "10.0.0.1"}
+    told = check(server, ADDRESS, "put", 200, here + "?dry_run=true", body)
+    assert told["elements"] == [{"change": "add", "map": "fixed_by_floating", "key": "172.16.1.71",
+                                 "after": "10.0.0.1"}]
+    check(server, ADDRESS, "get", 404, here)
+    batch = {"floating_ips": [{"floating": "172.16.1.71", **body}]}
+    assert check(server, "/v1/floating-ips", "post", 200, "/v1/floating-ips?dry_run=true", batch) == told
+    check(server, ADDRESS, "put", 201, here, body)
+    gone = check(server, ADDRESS, "delete", 200, here + "?dry_run=true")
+    assert gone["elements"] == [] and gone["elements_later"] and gone["notes"]
+    check(server, ADDRESS, "put", 409, here + "?dry_run=true&replace=false", {"fixed": "10.0.0.2"})
+    check(server, ADDRESS, "put", 400, here + "?dry_run=true&wait=routed", body)
+    check(server, ADDRESS, "delete", 204, here)
+    check(server, ADDRESS, "delete", 404, here + "?dry_run=true")
+
+
 def test_traffic_is_told_where_it_is_asked_for(server):
     check(server, ADDRESS, "put", 201, "/v1/floating-ips/172.16.1.8", {"fixed": "10.0.0.8"})
     plain = check(server, "/v1/floating-ips", "get", 200)["floating_ips"]

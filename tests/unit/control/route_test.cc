@@ -77,6 +77,20 @@ TEST(Route, CountersBelongToTheListing) {
   EXPECT_EQ(parse_route("GET", "/v1/status?counters=true").error().status, 400U);
 }
 
+TEST(Route, ADryRunIsOfChangesAndWaitsForNothing) {
+  for (const auto& [method, target] : {std::pair("PUT", "/v1/floating-ips/10.0.0.1"),
+                                       std::pair("DELETE", "/v1/floating-ips/10.0.0.1"),
+                                       std::pair("POST", "/v1/floating-ips/10.0.0.1/forwards"),
+                                       std::pair("POST", "/v1/floating-ips")}) {
+    const std::string asked = std::string(target) + "?dry_run=true";
+    ASSERT_TRUE(parse_route(method, asked)) << asked;
+    EXPECT_TRUE(parse_route(method, asked)->dry_run) << asked;
+    EXPECT_FALSE(parse_route(method, target)->dry_run) << target;
+    EXPECT_EQ(parse_route(method, asked + "&wait=routed").error().status, 400U) << asked;
+  }
+  EXPECT_EQ(parse_route("GET", "/v1/status?dry_run=true").error().status, 400U);
+}
+
 TEST(Route, RefusesQueriesThatItDoesNotUnderstand) {
   for (const char* query : {"wait=learned", "wait=", "timeout=0", "timeout=11m", "timeout=5x",
                             "replace=yes", "rpelace=true", "replace=%4", "replace=%zz"}) {
