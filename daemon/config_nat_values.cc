@@ -16,6 +16,18 @@ bool is_interface_character(char c) {
          c == '_' || c == '.' || c == '@';
 }
 
+// The kernel looks ::1 up strictly on the interface that the packet came by (rt6_need_strict) and
+// answers "no route"; no sysctl, like IPv4's route_localnet, changes it.
+Outcome usable_loopback(const IpAddress& address) {
+  if (!address.is_v6() || !address.is_loopback()) return success();
+  return fail(
+      ErrorCode::kBadInput,
+      "{} cannot be reached from an instance, for the kernel routes nothing from outside to "
+      "it: write another address of the host, for example fd00:a9fe::1 after 'ip address "
+      "add fd00:a9fe::1/128 dev lo'",
+      address);
+}
+
 Outcome usable_target(const nat::Endpoint& target) {
   const IpAddress& address = target.address;
   std::string_view kind;
@@ -24,7 +36,7 @@ Outcome usable_target(const nat::Endpoint& target) {
   if (address.is_v4() && address.to_v4().to_uint() == 0xffffffff) kind = "the broadcast address";
   // Translated to, it would have no interface to go out of.
   if (address.is_v6() && address.to_v6().is_link_local()) kind = "a link-local address";
-  if (kind.empty()) return success();
+  if (kind.empty()) return usable_loopback(address);
   return fail(ErrorCode::kBadInput, "{} is {}: write one that the metadata service answers on",
               address, kind);
 }
@@ -34,7 +46,7 @@ Outcome usable_target(const nat::Endpoint& target) {
 Result<std::vector<nat::Endpoint>> metadata_listen(const toml::node& node) {
   const Result<std::vector<std::string>> written = texts(node);
   if (!written) {
-    return fail(ErrorCode::kBadInput, "{}, like [\"127.0.0.1:8775\", \"[::1]:8775\"]",
+    return fail(ErrorCode::kBadInput, "{}, like [\"127.0.0.1:8775\", \"[fd00:a9fe::1]:8775\"]",
                 written.error().message());
   }
   std::vector<nat::Endpoint> out;

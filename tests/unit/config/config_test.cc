@@ -106,7 +106,7 @@ hold_above = 0
 [metrics]
 listen = "[::1]:9472"
 [metadata]
-listen = ["127.0.0.1:8775", "[::1]:8776"]
+listen = ["127.0.0.1:8775", "[fd00:a9fe::1]:8776"]
 interfaces = ["tap*", "eth1", "tap*"]
 [floating_ip_limits]
 in_bits = 100_000_000
@@ -137,7 +137,7 @@ connections = 1000
   EXPECT_EQ(config.sources.hold_share, 1.0);
   EXPECT_EQ(config.metrics.listen, "[::1]:9472");
   ASSERT_EQ(config.metadata.listen.size(), 2U);
-  EXPECT_EQ(config.metadata.listen[1].address.to_string(), "::1");
+  EXPECT_EQ(config.metadata.listen[1].address.to_string(), "fd00:a9fe::1");
   EXPECT_EQ(config.metadata.listen[1].port, 8776);
   EXPECT_THAT(config.metadata.interfaces, ElementsAre("eth1", "tap*"));
   EXPECT_EQ(config.floating_ip_limits.in_bits, 100000000U);
@@ -213,7 +213,9 @@ TEST(Configuration, RefusesWhatCannotBe) {
       {"[metadata]\ninterfaces = [\"t*p\"]", "'t*p' is no interface's name"},
       {"[metadata]\ninterfaces = [\"tap\\\"\"]", "is no interface's name"},
       {"[metadata]\ninterfaces = [\"abcdefghijklmnop\"]", "at most 15"},
-      {"[metadata]\nlisten = [\"[::1]:8775\"]\ninterfaces = []", "or remove metadata.listen"},
+      {"[metadata]\nlisten = [\"[::1]:8775\"]",
+       "write another address of the host, for example fd00"},
+      {"[metadata]\nlisten = [\"[fd00::1]:8775\"]\ninterfaces = []", "or remove metadata.listen"},
       {"[floating_ip_limits]\nin_bits = 100000000001", "a whole number from 0 to 100000000000"},
       {"[floating_ip_limits]\nin_bits = \"100M\"", "is a string: write a whole number"},
       {"[floating_ip_limits]\nout_burst = 5",
