@@ -187,3 +187,27 @@ def test_ten_thousand_foreign_intervals_are_not_read_for_an_association(topology
 def _tracer_of(pid):
     with open(f"/proc/{pid}/status") as status:
         return re.search(r"TracerPid:\s+(\d+)", status.read())[1]
+
+
+def test_a_forward_chain_with_policy_drop_is_named_until_it_is_gone(topology):
+    bind(topology)
+    assert "strict" not in topology.fipd.ctl("status").text
+    with foreign(topology.host.namespace, "table inet strict { chain filter_forward { "
+                 "type filter hook forward priority 0; policy drop; }; }\n"):
+        assert talk.ping(topology.client, A) == 0
+        wait_for(lambda: "strict" in topology.fipd.ctl("status").text, 15, "status names it")
+        text = topology.fipd.ctl("status").text
+        assert "filter_forward" in text and "drop" in text, text
+    wait_for(lambda: "strict" not in topology.fipd.ctl("status").text, 15, "status forgets it")
+    assert talk.ping(topology.client, A) == 1
+
+
+def test_a_foreign_nat_chain_before_ours_is_named(topology):
+    bind(topology)
+    with foreign(topology.host.namespace, "table ip early { chain grabs { type nat hook prerouting "
+                 "priority -150; ip daddr 172.16.1.3 dnat to 10.65.0.14; }; }\n"):
+        assert talk.tcp(topology.client, A)["server"] == "instance14"
+        wait_for(lambda: "early" in topology.fipd.ctl("status").text, 15, "status names it")
+        text = topology.fipd.ctl("status").text
+        assert "grabs" in text and "prerouting" in text, text
+    wait_for(lambda: "early" not in topology.fipd.ctl("status").text, 15, "status forgets it")

@@ -183,3 +183,32 @@ def test_a_full_connection_table_delays_no_change_and_the_flush_finds_its_own(to
     assert not call.say()
     assert conntrack.count(host) >= MANY
     call.close()
+def test_kept_connections_outlive_the_removal(topology):
+    fipd = topology.fipd
+    fipd.settings["nat"]["keep_connections_on_remove"] = True
+    fipd.write_config()
+    assert fipd.ctl("reload").code in (0, 9)
+    try:
+        fipd.announce(A[4], topology.instance.fixed)
+        # A route of the operator's: else the packets would not come here any more.
+        topology.router.ip(f"route add {A[4]} via {topology.host.address} metric 5000")
+        topology.wait_routed(A[4])
+        call, out = (talk.TcpCall(topology.client, A[4]),
+                     talk.TcpCall(topology.instance.namespace, CLIENT[0]))
+        fipd.remove(A[4])
+        fipd.wait_state(A[4], None, 15)
+        fipd.quiet()
+        assert call.say() and out.say()
+        assert talk.tcp(topology.client, A[4], timeout=0.5) is None
+        # Only a removal: who moves it away does not share it.
+        fipd.announce(A[4], topology.instance.fixed)
+        fresh = talk.TcpCall(topology.client, A[4])
+        fipd.add(A[4], topology.neighbour.fixed, "--replace")
+        wait_for(lambda: not fresh.say(), 5, "a retarget ends its connections all the same")
+        for each in (call, out, fresh):
+            each.close()
+    finally:
+        topology.router.ip(f"route del {A[4]} via {topology.host.address} metric 5000")
+        del fipd.settings["nat"]["keep_connections_on_remove"]
+        fipd.write_config()
+        assert fipd.ctl("reload").code in (0, 9)

@@ -6,7 +6,7 @@ import pytest
 import kernel
 import sctp
 import talk
-from daemon import BAD_INPUT, OK
+from daemon import BAD_INPUT, CONFLICT, OK
 from topology import CLIENT
 from waiting import wait_for
 
@@ -160,6 +160,36 @@ def test_an_instance_has_a_floating_ip_of_its_own_beside_a_forward(topology, fam
         call.close()
 
 
+def test_forwards_come_by_fipctl_and_are_shown(topology):
+    answer = topology.fipd.ctl("add", A[4], "--forward", "tcp/443=10.65.0.13:8443", "--forward",
+                               "udp/5000-5002=10.65.0.14:6000-6002", "--wait=announced")
+    assert answer.code == OK, answer
+    topology.wait_routed(A[4])
+    assert talk.tcp(topology.client, A[4], 443)["server"] == "instance13:8443"
+    assert talk.udp(topology.client, A[4], 5002)["server"] == "instance14:6002"
+    shown = topology.fipd.shown(A[4])
+    assert shown["forwards"] == ["tcp/443=10.65.0.13:8443", "udp/5000-5002=10.65.0.14:6000-6002"]
+    assert "fixed" not in shown
+    assert "tcp/443" in topology.fipd.ctl("show", A[4]).out
+    # Another target without --replace is a conflict, as it is for a 1:1.
+    again = ("add", A[4], "--forward", "tcp/443=10.65.0.14:8443")
+    assert topology.fipd.ctl(*again).code == CONFLICT
+    assert topology.fipd.ctl(*again, "--replace").code == OK
+    assert talk.tcp(topology.client, A[4], 443)["server"] == "instance14:8443"
+
+
+def test_one_forward_comes_and_goes_without_the_others(topology):
+    announce(topology, 4, ["tcp/443=10.65.0.13:8443"])
+    web = talk.TcpCall(topology.client, A[4], 443)
+    assert topology.fipd.ctl("forward", A[4], "add", "tcp/80=10.65.0.14:8443").code == OK
+    shop = talk.TcpCall(topology.client, A[4], 80)
+    assert shop.server == "instance14:8443" and web.say()
+    assert topology.fipd.ctl("forward", A[4], "rm", "tcp/80").code == OK
+    wait_for(lambda: not shop.say(), 5, "the connection of the removed forward ends")
+    assert web.say()
+    web.close(), shop.close()
+
+
 def test_forwards_come_by_file(topology):
     fipd = topology.fipd
     path = f"{fipd.binding_files}/forwards.toml"
@@ -190,8 +220,8 @@ WRONG = {
 
 @pytest.mark.parametrize("forwarded", WRONG.values(), ids=WRONG.keys())
 def test_forwards_that_cannot_be_are_refused_whole(topology, forwarded):
-    document = json.dumps({"floating_ips": [{"floating": A[4], "forwards": forwarded}]})
-    answer = topology.fipd.ctl("apply", "-f", "-", stdin=document)
+    words = [word for each in forwarded for word in ("--forward", each)]
+    answer = topology.fipd.ctl("add", A[4], *words)
     assert answer.code == BAD_INPUT, answer
     assert topology.fipd.rows() == []
 

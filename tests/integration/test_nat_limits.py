@@ -199,3 +199,24 @@ def test_a_flooded_floating_ip_does_not_keep_another_from_being_reached(topology
     flood(topology, A[4], 2 * room)
     assert conntrack.count(host) < conntrack.most(host) - room / 4
     assert all(talk.tcp(topology.client, B[4]) for _ in range(10))
+def test_limits_of_the_configuration_hold_for_bindings_without_their_own(topology):
+    fipd = topology.fipd
+    fipd.settings["floating_ip_limits"] = {"connections": 2}
+    fipd.write_config()
+    bind(topology, A[4], topology.instance)
+    bind(topology, B[4], topology.neighbour, connections=3)
+    assert fipd.ctl("reload").code in (0, 9)
+    try:
+        wait_for(lambda: "172.16.1.3" in topology.host.namespace.run(
+            "nft", "list", "set", "inet", "fipd", "connections", check=False).stdout, 5,
+            "the default is in the kernel")
+        for floating, allowed in ((A[4], 2), (B[4], 3)):
+            calls = open_calls(topology, floating, 5)
+            assert len(calls) == allowed
+            for call in calls:
+                call.close()
+    finally:
+        del fipd.settings["floating_ip_limits"]
+        fipd.write_config()
+        assert fipd.ctl("reload").code in (0, 9)
+    wait_for(lambda: talk.tcp(topology.client, A[4]), 5, "no limit is left")
