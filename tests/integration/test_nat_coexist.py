@@ -211,3 +211,15 @@ def test_a_foreign_nat_chain_before_ours_is_named(topology):
         text = topology.fipd.ctl("status").text
         assert "grabs" in text and "prerouting" in text, text
     wait_for(lambda: "early" not in topology.fipd.ctl("status").text, 15, "status forgets it")
+
+
+def test_a_chain_that_was_there_before_fipd_is_named_and_does_not_make_it_unhealthy(topology):
+    fipd = topology.fipd
+    fipd.stop()
+    with foreign(topology.host.namespace, "table inet strict { chain filter_forward { "
+                 "type filter hook forward priority 0; policy drop; }; }\n"):
+        fipd.start()
+        wait_for(lambda: "strict" in fipd.ctl("status").text, 15, "status names it")
+        answer = fipd.ctl("status", "--json")
+        assert answer.code == 0 and answer.json["healthy"], answer
+        assert any("filter_forward" in warning for warning in answer.json["warnings"])

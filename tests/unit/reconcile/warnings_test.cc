@@ -46,6 +46,16 @@ TEST_F(Neighbours, AreLookedAtWhenTheStartIsDoneAndWhenTheyChange) {
   EXPECT_THAT(effects(), IsEmpty());
 }
 
+TEST_F(Neighbours, AreLookedAtAfterEventsWereLost) {
+  start();
+  run_for(std::chrono::milliseconds(50));
+  ASSERT_THAT(reconciler_->warnings(), IsEmpty());
+  nat_.others = {neighbour(nat::Neighbour::Kind::kDrops, "forward", 0)};
+  reconciler_->nat_overrun();
+  run_for(std::chrono::milliseconds(1200));
+  EXPECT_THAT(reconciler_->warnings(), ElementsAre(HasSubstr("drops by default")));
+}
+
 class Metadata : public testing::Test {
  protected:
   Metadata() {
