@@ -47,6 +47,7 @@ StatusReport Daemon::status() {
     const std::string& problem = etcd_status_->problem();
     if (!problem.empty()) report.sources.back().problems.push_back(problem);
   }
+  if (calico_) report.sources.push_back(calico_->report());
   report.bird.enabled = bird_ != nullptr;
   if (announcements_) report.bird = announcements_->report();
   report.host_drained = reconciler_->steering().host_drained();

@@ -89,13 +89,32 @@ class Reader {
   }
 
   void check_etcd() {
-    const Config::Etcd& etcd = config.etcd;
-    if (etcd.certificate.empty() != etcd.key.empty()) {
-      problem("{}: etcd.certificate and etcd.key go together: write both, or neither",
-              place("etcd.certificate", "etcd.key"));
+    check_login("etcd", config.etcd);
+    check_login("calico", config.calico);
+    const Config::Calico& calico = config.calico;
+    if (calico.enabled && calico.endpoints.empty() && config.etcd.endpoints.empty()) {
+      problem("{}: calico.enabled: there is no etcd to read: write calico.endpoints",
+              place("calico.enabled"));
     }
-    if (etcd.user.empty() && !etcd.password.empty()) {
-      problem("{}: etcd.password is of no user: write etcd.user, too", place("etcd.password"));
+    const bool own = !calico.ca.empty() || !calico.certificate.empty() || !calico.user.empty();
+    if (own && calico.endpoints.empty()) {
+      problem(
+          "{}: calico.ca, certificate and user go with calico.endpoints: write those, or remove "
+          "them, and all is as in [etcd]",
+          place("calico.ca", "calico.certificate", "calico.user"));
+    }
+  }
+
+  void check_login(const std::string& section, const auto& of) {
+    const std::string certificate = section + ".certificate";
+    const std::string key = section + ".key";
+    if (of.certificate.empty() != of.key.empty()) {
+      problem("{}: {} and {} go together: write both, or neither",
+              place(certificate.c_str(), key.c_str()), certificate, key);
+    }
+    if (of.user.empty() && !of.password.empty()) {
+      problem("{}: {}.password is of no user: write {}.user, too",
+              place((section + ".password").c_str()), section, section);
     }
   }
 
@@ -108,9 +127,6 @@ class Reader {
 
   void read_section(std::string_view section, const toml::table& table, const std::string& at,
                     std::string_view file) {
-    if (const std::string_view why = section_of_the_future(section); !why.empty()) {
-      return problem("{}: [{}]: {}: remove the section", at, section, why);
-    }
     const std::vector<std::string_view> known = sections();
     if (std::find(known.begin(), known.end(), section) == known.end()) {
       return problem("{}: [{}]: no such section{}", at, printable(section),

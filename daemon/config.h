@@ -79,7 +79,8 @@ struct Config {
     std::vector<Prefix> allowed;  // empty: any address is admitted
   } pools;
   struct Sources {
-    std::vector<std::string> order = {"api", "files", "etcd"};  // the first wins a conflict
+    std::vector<std::string> order = {"api", "files", "etcd", "calico"};  // the first wins a
+                                                                          // conflict
     // A snapshot that would remove more than this share, and more than `hold_above` entries, is
     // held until `fipctl accept`.
     double hold_share = 0.5;
@@ -99,6 +100,18 @@ struct Config {
     std::chrono::milliseconds timeout{5000};
     std::chrono::milliseconds probe{5000};
   } etcd;
+  // networking-calico's keys. The deadlines are those of [etcd].
+  struct Calico {
+    bool enabled = false;
+    std::string region;                      // empty: none
+    std::chrono::milliseconds settle{2000};  // a removed endpoint counts so long
+    std::vector<EtcdEndpoint> endpoints;     // none: those of [etcd], with all that goes with them
+    std::filesystem::path ca;
+    std::filesystem::path certificate;
+    std::filesystem::path key;
+    std::string user;
+    std::string password;
+  } calico;
   struct Metrics {
     std::string listen;  // "127.0.0.1:9472"; empty: off
     // Traffic has a series for each floating IP while at most so many are counted.

@@ -39,24 +39,28 @@ Result<std::string> prefix(const toml::node& node) {
   return prefix;
 }
 
+// A part of a key: what Calico takes for the name of a namespace.
+Result<std::string> region(const toml::node& node) {
+  Result<std::string> region = values::host_name(node);
+  if (region) return region;
+  return fail(ErrorCode::kBadInput,
+              "is not the name of a region: letters, digits, '-', '_' and '.' only");
+}
+
 // Each source has its place: one that is not written comes after those that are.
 Result<std::vector<std::string>> source_order(const toml::node& node) {
-  static constexpr std::string_view kSources[] = {"api", "files", "etcd"};
+  static constexpr std::string_view kSources[] = {"api", "files", "etcd", "calico"};
   const toml::array* array = node.as_array();
   if (array == nullptr || array->empty()) {
     return fail(ErrorCode::kBadInput,
                 "write the sources, the one that wins a conflict first: "
-                "[\"api\", \"files\", \"etcd\"]");
+                "[\"api\", \"files\", \"etcd\", \"calico\"]");
   }
   std::vector<std::string> order;
   const auto known = [&](std::string_view name) {
     return std::find(order.begin(), order.end(), name) != order.end();
   };
   for (const toml::node& entry : *array) {
-    const auto* name = entry.as_string();
-    if (name != nullptr && name->get() == "calico") {
-      return fail(ErrorCode::kBadInput, "this version has no source 'calico' yet: leave it out");
-    }
     Result<std::string> source = values::word_of(entry, kSources);
     if (!source) return fail(std::move(source).error());
     if (known(*source)) return fail(ErrorCode::kBadInput, "'{}' is there twice", *source);
@@ -86,6 +90,16 @@ std::vector<Setting> source_settings() {
                                            duration_in(milliseconds(100), kMinute)),
       setting<&C::etcd, &C::Etcd::probe>("etcd", "probe", kRestart,
                                          duration_in(milliseconds(100), 10 * kMinute)),
+      setting<&C::calico, &C::Calico::enabled>("calico", "enabled", kRestart, values::flag),
+      setting<&C::calico, &C::Calico::region>("calico", "region", kRestart, region),
+      setting<&C::calico, &C::Calico::settle>("calico", "settle", kRestart,
+                                              duration_in(milliseconds(0), kMinute)),
+      setting<&C::calico, &C::Calico::endpoints>("calico", "endpoints", kRestart, endpoints),
+      setting<&C::calico, &C::Calico::ca>("calico", "ca", kRestart, file),
+      setting<&C::calico, &C::Calico::certificate>("calico", "certificate", kRestart, file),
+      setting<&C::calico, &C::Calico::key>("calico", "key", kRestart, file),
+      setting<&C::calico, &C::Calico::user>("calico", "user", kRestart, values::text),
+      setting<&C::calico, &C::Calico::password>("calico", "password", kRestart, values::text),
   };
 }
 

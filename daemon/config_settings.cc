@@ -87,9 +87,4 @@ std::span<const Setting> settings() {
   return kSettings;
 }
 
-std::string_view section_of_the_future(std::string_view section) {
-  if (section == "calico") return "this version has no source 'calico' yet";
-  return "";
-}
-
 }  // namespace fipd

@@ -24,12 +24,8 @@ struct Setting {
 [[nodiscard]] std::span<const Setting> settings();
 // Those of [nat], [metadata] and [floating_ip_limits].
 [[nodiscard]] std::vector<Setting> nat_settings();
-// Those of [etcd], and the order of the sources.
+// Those of [etcd] and [calico], and the order of the sources.
 [[nodiscard]] std::vector<Setting> source_settings();
 [[nodiscard]] std::vector<Setting> health_settings();
-
-// The sections that a later version will have, and what for: a setting must never silently do
-// nothing. Empty where `section` is none of them.
-[[nodiscard]] std::string_view section_of_the_future(std::string_view section);
 
 }  // namespace fipd

@@ -11,12 +11,6 @@
 namespace fipd {
 namespace {
 
-unsigned rank_of(const Config& config, std::string_view source) {
-  const auto& order = config.sources.order;
-  const auto at = std::find(order.begin(), order.end(), source);
-  return static_cast<unsigned>(at - order.begin());
-}
-
 void task_failed(const std::string& name, const std::string& what) {
   // A coroutine that dies leaves the daemon half alive, which is worse than a restart: the kernel's
   // state outlives us, and the service manager brings us back.
@@ -141,24 +135,10 @@ Outcome Daemon::open_sources() {
   restore_drains();
   files_ = std::make_unique<FilesSource>(context_.get_executor(), parsing_, files_of(config_),
                                          *reconciler_, events_);
-  return config_.etcd.endpoints.empty() ? success() : open_etcd();
-}
-
-Outcome Daemon::open_etcd() {
-  auto made = EtcdSource::make(context_.get_executor(), parsing_, disk_, etcd_of(config_),
-                               *reconciler_, events_);
-  if (!made) return fail(std::move(made).error());
-  etcd_ = std::move(*made);
-  etcd_->load();
-  const EtcdSourceOptions source = etcd_of(config_);
-  auto client = EtcdClient::make(context_.get_executor(), source.client);
-  if (!client) return fail(std::move(client).error());
-  EtcdStatusOptions status;
-  status.prefix = source.prefix;
-  status.host = source.host;
-  etcd_status_ = std::make_unique<EtcdStatus>(context_.get_executor(), std::move(*client),
-                                              std::move(status), *this, events_);
-  return success();
+  if (!config_.etcd.endpoints.empty()) {
+    if (auto opened = open_etcd(); !opened) return opened;
+  }
+  return config_.calico.enabled ? open_calico() : success();
 }
 
 void Daemon::open_health() {
@@ -188,6 +168,11 @@ void Daemon::spawn_tasks() {
     tasks_.spawn("status to etcd", etcd_status_->run());
   }
   tasks_.spawn("traffic", meter_->run());
+  if (calico_) {
+    tasks_.spawn("calico", calico_->run());
+    tasks_.spawn("calico's removals", calico_->run_removals());
+    tasks_.spawn("calico's snapshot", calico_->run_saves());
+  }
   if (announcements_) {
     tasks_.spawn("announcements", announcements_->run_refreshes());
     tasks_.spawn("news of routes", announcements_->run_news());
@@ -253,7 +238,9 @@ ReconcileRules Daemon::rules_of(const Config& config) const {
   rules.linger = config.nat.linger;
   rules.keep_connections_on_remove = config.nat.keep_connections_on_remove;
   rules.derive.default_limits = config.floating_ip_limits;
-  rules.sources = at_start_.etcd.endpoints.empty() ? 2 : 3;  // api, files, etcd
+  rules.sources = 2;  // api, files
+  if (!at_start_.etcd.endpoints.empty()) ++rules.sources;
+  if (at_start_.calico.enabled) ++rules.sources;
   return rules;
 }
 
@@ -266,7 +253,7 @@ MeterOptions Daemon::meter_of(const Config& config) const {
 
 ApiOptions Daemon::api_of(const Config& config) const {
   ApiOptions options;
-  options.rank = rank_of(at_start_, "api");
+  options.rank = rank_of("api");
   options.most_floating_ips = config.limits.floating_ips;
   return options;
 }
@@ -274,31 +261,10 @@ ApiOptions Daemon::api_of(const Config& config) const {
 FilesOptions Daemon::files_of(const Config& config) const {
   FilesOptions options;
   options.directory = at_start_.files.directory;
-  options.rank = rank_of(at_start_, "files");
+  options.rank = rank_of("files");
   options.hold_share = config.sources.hold_share;
   options.hold_above = config.sources.hold_above;
   options.max = config.limits.floating_ips;
-  return options;
-}
-
-EtcdSourceOptions Daemon::etcd_of(const Config& config) const {
-  EtcdSourceOptions options;
-  options.client.endpoints = at_start_.etcd.endpoints;
-  options.client.ca = at_start_.etcd.ca;
-  options.client.certificate = at_start_.etcd.certificate;
-  options.client.key = at_start_.etcd.key;
-  options.client.user = at_start_.etcd.user;
-  options.client.password = at_start_.etcd.password;
-  options.client.timeout = at_start_.etcd.timeout;
-  options.prefix = at_start_.etcd.prefix;
-  options.host = at_start_.host.name;
-  // Beside the store, which has its own lock.
-  options.snapshot = at_start_.store.path;
-  options.snapshot += "-etcd";
-  options.rank = rank_of(at_start_, "etcd");
-  options.hold = {config.sources.hold_share, config.sources.hold_above};
-  options.max = config.limits.floating_ips;
-  options.probe = at_start_.etcd.probe;
   return options;
 }
 
@@ -319,7 +285,9 @@ boost::asio::awaitable<Result<std::vector<std::string>>> Daemon::reload() {
   meter_->configure(meter_of(config_));
   api_->configure(api_of(config_));
   files_->apply(files_of(config_));
-  if (etcd_) etcd_->configure(etcd_of(config_).hold, config_.limits.floating_ips);
+  const HoldRule hold{config_.sources.hold_share, config_.sources.hold_above};
+  if (etcd_) etcd_->configure(hold, config_.limits.floating_ips);
+  if (calico_) calico_->configure(hold, config_.limits.floating_ips);
   if (bird_watch_) bird_watch_->set_interval(config_.bird.interval);
   spdlog::info("configuration taken over{}{}", later.empty() ? "" : "; a restart is needed for ",
                fmt::join(later, ", "));
@@ -328,18 +296,20 @@ boost::asio::awaitable<Result<std::vector<std::string>>> Daemon::reload() {
 }
 
 boost::asio::awaitable<Result<std::size_t>> Daemon::accept(std::string source) {
-  const bool known = source.empty() || source == "files" || (source == "etcd" && etcd_);
+  const bool known = source.empty() || source == "files" || (source == "etcd" && etcd_) ||
+                     (source == "calico" && calico_);
   if (!known) {
-    co_return fail(ErrorCode::kNotFound, "source '{}' holds nothing: only 'files' and 'etcd' can",
-                   source);
+    co_return fail(ErrorCode::kNotFound,
+                   "source '{}' holds nothing: only 'files', 'etcd' and 'calico' can", source);
   }
   std::size_t count = 0;
-  if (source != "etcd") {
+  if (source.empty() || source == "files") {
     Result<std::size_t> accepted = co_await files_->accept();
     if (!accepted) co_return accepted;
     count += *accepted;
   }
-  if (source != "files" && etcd_) count += co_await etcd_->accept();
+  if (etcd_ && source != "files" && source != "calico") count += co_await etcd_->accept();
+  if (calico_ && source != "files" && source != "etcd") count += co_await calico_->accept();
   co_return count;
 }
 

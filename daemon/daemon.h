@@ -85,8 +85,10 @@ class Daemon final : public Service {
   [[nodiscard]] MeterOptions meter_of(const Config& config) const;
   [[nodiscard]] ApiOptions api_of(const Config& config) const;
   [[nodiscard]] FilesOptions files_of(const Config& config) const;
-  [[nodiscard]] EtcdSourceOptions etcd_of(const Config& config) const;
+  [[nodiscard]] unsigned rank_of(std::string_view source) const;
+  [[nodiscard]] EtcdSourceOptions etcd_of(EtcdKeys keys) const;
   [[nodiscard]] Outcome open_etcd();
+  [[nodiscard]] Outcome open_calico();
   [[nodiscard]] OurRoutes our_routes() const;
   void add_announced(FloatingIpReport& row) const;
   [[nodiscard]] std::size_t drained_and_announced() const;
@@ -120,6 +122,7 @@ class Daemon final : public Service {
   std::unique_ptr<FilesSource> files_;
   std::unique_ptr<EtcdSource> etcd_;  // null where none is configured
   std::unique_ptr<EtcdStatus> etcd_status_;
+  std::unique_ptr<EtcdSource> calico_;  // likewise
   std::unique_ptr<bgp::BirdClient> bird_;
   std::unique_ptr<Announcements> announcements_;
   std::unique_ptr<bgp::BirdWatch> bird_watch_;

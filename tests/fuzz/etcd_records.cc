@@ -4,10 +4,13 @@
 
 #include <map>
 
+#include "daemon/sources/etcd/etcd_binding.h"
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  constexpr const char* kPrefix = "/h/";
+  constexpr const char* kPrefix = "/host/h/fip/";
   std::string_view rest(reinterpret_cast<const char*>(data), size);
-  fipd::EtcdRecords records(kPrefix, 0);
+  const fipd::EtcdKeys keys = fipd::fipd_keys("/", "h");
+  fipd::EtcdRecords records(keys, 0);
   std::map<std::string, std::string> claimed;  // origin -> floating
   const auto take = [&](const fipd::ClaimChanges& changes) {
     for (const auto& claim : changes.puts) {
@@ -32,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   // Origins are shortened keys, so two strange ones may share one.
   if (claimed.size() > records.size()) __builtin_trap();
-  fipd::EtcdRecords again(kPrefix, 0);
+  fipd::EtcdRecords again(keys, 0);
   if (again.load(records.pairs(), true, {}).puts.size() != records.size()) __builtin_trap();
   return 0;
 }

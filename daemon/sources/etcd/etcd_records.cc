@@ -4,167 +4,177 @@
 #include <unordered_set>
 #include <utility>
 
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
-
-#include "daemon/state/binding_draft.h"
-#include "daemon/state/document.h"
-#include "daemon/state/suggestion.h"
-
 namespace fipd {
 namespace {
 
-namespace json = boost::json;
-
-constexpr std::size_t kLongestValue = 256 << 10;
 constexpr std::size_t kMostProblems = 20;
+constexpr std::size_t kMostProblemsOfAKey = 5;
 
-Result<std::string> text_of(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(name);
-  if (value == nullptr) return std::string();
-  const json::string* text = value->if_string();
-  if (text == nullptr) return fail(ErrorCode::kBadInput, "{} is no string", name);
-  return std::string(*text);
+std::string joined(const std::vector<std::string>& problems) {
+  std::string text;
+  for (std::size_t i = 0; i < problems.size() && i < kMostProblemsOfAKey; ++i) {
+    text += (i == 0 ? "" : "; ") + problems[i];
+  }
+  if (problems.size() > kMostProblemsOfAKey) {
+    text += fmt::format("; and {} more", problems.size() - kMostProblemsOfAKey);
+  }
+  return text;
 }
 
-Result<EtcdRecord::Role> role_of(const json::object& object) {
-  const Result<std::string> role = text_of(object, "role");
-  if (!role) return fail(role.error());
-  if (role->empty() || *role == "source") return EtcdRecord::Role::kServing;
-  if (*role == "target") return EtcdRecord::Role::kTarget;
-  if (*role == "leaving") return EtcdRecord::Role::kLeaving;
-  return fail(ErrorCode::kBadInput, "the role '{}' is not known to this version of fipd",
-              printable(*role));
+bool has(const std::vector<EtcdWord::Entry>& entries, const EtcdWord::Entry& one) {
+  return std::any_of(entries.begin(), entries.end(), [&](const EtcdWord::Entry& each) {
+    return each.binding.floating == one.binding.floating && each.origin == one.origin;
+  });
 }
 
 }  // namespace
 
-Result<EtcdRecord> record_of(std::string_view text) {
-  if (text.size() > kLongestValue) {
-    return fail(ErrorCode::kLimit, "{} bytes are more than the {} of a value", text.size(),
-                kLongestValue);
-  }
-  boost::system::error_code problem;
-  const json::value value = json::parse({text.data(), text.size()}, problem);
-  if (problem) return fail(ErrorCode::kBadInput, "not JSON: {}", problem.message());
-  const json::object* object = value.if_object();
-  if (object == nullptr) return fail(ErrorCode::kBadInput, "no JSON object");
-  EtcdRecord record;
-  const Result<EtcdRecord::Role> role = role_of(*object);
-  if (!role) return fail(role.error());
-  record.role = *role;
-  Result<std::string> peer = text_of(*object, "peer");
-  if (!peer) return fail(std::move(peer).error());
-  record.peer = printable(*peer);
-  json::object known;
-  for (const auto& member : *object) {
-    if (is_binding_key(member.key())) known[member.key()] = member.value();
-  }
-  Result<Binding> binding = binding_from_json(std::move(known), "value");
-  if (!binding) return fail(std::move(binding).error());
-  record.binding = std::move(*binding);
-  return record;
-}
-
-std::string escaped(std::string_view name) {
-  std::string out;
-  for (const char c : name) {
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out;
-}
-
-// One an id, so that two ids with the same floating IP are two claims, and the newer one wins.
-std::string EtcdRecords::origin_of(std::string_view key) const {
-  return fmt::format("etcd:{}", printable(key.substr(std::min(prefix_.size(), key.size()))));
+bool EtcdRecords::over_limit(const Known* known, std::size_t claims) const {
+  const std::size_t before = known == nullptr ? 0 : known->entries.size();
+  if (claims > before && claims_ - before + claims > limit_) return true;
+  return known == nullptr && records_.size() >= limit_;
 }
 
 void EtcdRecords::put(const EtcdPair& pair, ClaimChanges& out) {
-  held_.erase(pair.key);
+  release(pair.key);
+  leaving_.erase(pair.key);
   const auto at = records_.find(pair.key);
+  const Known* known = at == records_.end() ? nullptr : &at->second;
   // Written again as it was: nobody need look.
-  if (at != records_.end() && at->second.value == pair.value) {
+  const auto bad = bad_.find(pair.key);
+  const bool quarantined = bad != bad_.end() && bad->second.whole;
+  if (known != nullptr && known->value == pair.value && !quarantined) return;
+  Result<EtcdWord> word = keys_.decode(pair.key, pair.value);
+  if (!word) {
+    bad_[pair.key] = Bad{word.error().message()};
+    return;
+  }
+  if (over_limit(known, word->entries.size())) {
+    bad_[pair.key] = Bad{fmt::format("there are {} already: raise limits.floating_ips", claims_)};
+    return;
+  }
+  if (word->problems.empty()) {
     bad_.erase(pair.key);
-    return;
+  } else {
+    bad_[pair.key] = Bad{joined(word->problems), false};
   }
-  Result<EtcdRecord> record = record_of(pair.value);
-  if (!record) {
-    bad_[pair.key] = record.error().message();
-    return;
+  take(pair, std::move(*word), out);
+}
+
+void EtcdRecords::take(const EtcdPair& pair, EtcdWord word, ClaimChanges& out) {
+  Known& known = records_[pair.key];
+  for (const EtcdWord::Entry& old : known.entries) {
+    if (!has(word.entries, old)) out.removals.push_back({old.binding.floating, old.origin});
   }
-  if (at == records_.end() && records_.size() >= limit_) {
-    bad_[pair.key] = fmt::format("there are {} already: raise limits.floating_ips", limit_);
-    return;
+  for (const EtcdWord::Entry& entry : word.entries) {
+    out.puts.push_back(
+        Claim{entry.binding, rank_, static_cast<std::uint64_t>(pair.revision), entry.origin});
   }
-  bad_.erase(pair.key);
-  const std::string origin = origin_of(pair.key);
-  if (at != records_.end() && at->second.record.binding.floating != record->binding.floating) {
-    out.removals.push_back({at->second.record.binding.floating, origin});
-  }
-  out.puts.push_back(
-      Claim{record->binding, rank_, static_cast<std::uint64_t>(pair.revision), origin});
-  records_[pair.key] = Known{std::move(*record), pair.value, pair.revision};
+  claims_ = claims_ - known.entries.size() + word.entries.size();
+  known = Known{std::move(word.entries), pair.value, pair.revision};
 }
 
 void EtcdRecords::remove(const std::string& key, ClaimChanges& out) {
   bad_.erase(key);
-  held_.erase(key);
+  release(key);
+  leaving_.erase(key);
   const auto at = records_.find(key);
   if (at == records_.end()) return;
-  out.removals.push_back({at->second.record.binding.floating, origin_of(key)});
+  for (const EtcdWord::Entry& each : at->second.entries) {
+    out.removals.push_back({each.binding.floating, each.origin});
+  }
+  claims_ -= at->second.entries.size();
   records_.erase(at);
 }
 
-ClaimChanges EtcdRecords::load(std::vector<EtcdPair> pairs, bool trusted, const HoldRule& rule) {
+void EtcdRecords::leave(const std::string& key, Clock::time_point now) {
+  bad_.erase(key);
+  release(key);
+  if (!records_.contains(key)) return;
+  if (leaving_.emplace(key, now + settle_).second) queue_.emplace_back(now + settle_, key);
+}
+
+// Counted here, so that looking at their number costs nothing while many are held.
+void EtcdRecords::hold(Keys keys) {
+  held_ = std::move(keys);
+  held_claims_ = 0;
+  for (const std::string& key : held_) held_claims_ += records_.find(key)->second.entries.size();
+}
+
+void EtcdRecords::release(const std::string& key) {
+  if (held_.erase(key) > 0) held_claims_ -= records_.find(key)->second.entries.size();
+}
+
+ClaimChanges EtcdRecords::load(std::vector<EtcdPair> pairs, bool trusted, const HoldRule& rule,
+                               Clock::time_point now) {
   ClaimChanges out;
   std::unordered_set<std::string_view> present;
   present.reserve(pairs.size());
   for (const EtcdPair& pair : pairs) present.insert(pair.key);
-  std::set<std::string, std::less<>> missing;
+  Keys missing;
   for (const auto& [key, known] : records_) {
-    if (!present.contains(key)) missing.insert(key);
+    if (!present.contains(key) && !leaving_.contains(key)) missing.insert(key);
   }
-  const std::size_t before = records_.size();
+  const std::size_t before = claims_;
   std::erase_if(bad_, [&](const auto& each) { return !present.contains(each.first); });
   for (const EtcdPair& pair : pairs) put(pair, out);
-  held_ = std::move(missing);
-  if (trusted && !rule.holds(held_.size(), before)) {
-    ClaimChanges gone = accept();
-    out.removals.insert(out.removals.end(), gone.removals.begin(), gone.removals.end());
+  hold(std::move(missing));
+  if (!trusted || rule.holds(held(), before)) return out;
+  if (settle_.count() > 0) {
+    const Keys gone = held_;
+    for (const std::string& key : gone) leave(key, now);
+    return out;
   }
+  ClaimChanges gone = accept();
+  out.removals.insert(out.removals.end(), gone.removals.begin(), gone.removals.end());
   return out;
 }
 
-ClaimChanges EtcdRecords::apply(const EtcdEvent& event) {
+ClaimChanges EtcdRecords::apply(const EtcdEvent& event, Clock::time_point now) {
   ClaimChanges out;
-  if (event.removed) {
-    remove(event.pair.key, out);
-  } else {
+  if (!event.removed) {
     put(event.pair, out);
+  } else if (settle_.count() > 0) {
+    leave(event.pair.key, now);
+  } else {
+    remove(event.pair.key, out);
   }
   return out;
 }
 
 ClaimChanges EtcdRecords::accept() {
   ClaimChanges out;
-  const auto gone = std::exchange(held_, {});
+  const Keys gone = held_;
   for (const std::string& key : gone) remove(key, out);
   return out;
 }
 
+ClaimChanges EtcdRecords::settled(Clock::time_point now, std::vector<std::string>& gone) {
+  ClaimChanges out;
+  while (!queue_.empty() && queue_.front().first <= now) {
+    const auto [until, key] = std::move(queue_.front());
+    queue_.pop_front();
+    // Put back, or removed once more since.
+    const auto at = leaving_.find(key);
+    if (at == leaving_.end() || at->second != until) continue;
+    remove(key, out);
+    gone.push_back(key);
+  }
+  return out;
+}
+
+std::optional<EtcdRecords::Clock::time_point> EtcdRecords::due() const {
+  if (queue_.empty()) return std::nullopt;
+  return queue_.front().first;
+}
+
 std::vector<std::string> EtcdRecords::problems() const {
   std::vector<std::string> all;
-  for (const auto& [key, problem] : bad_) {
+  for (const auto& [key, bad] : bad_) {
     if (all.size() == kMostProblems) break;
-    all.push_back(
-        fmt::format("{}: {}{}", printable(key), problem,
-                    records_.contains(key) ? " (what it said before stays in force)" : ""));
+    const bool stays = bad.whole && records_.contains(key);
+    all.push_back(fmt::format("{}: {}{}", keys_.title(key), bad.problem,
+                              stays ? " (what it said before stays in force)" : ""));
   }
   return all;
 }
@@ -174,11 +184,6 @@ std::vector<EtcdPair> EtcdRecords::pairs() const {
   all.reserve(records_.size());
   for (const auto& [key, known] : records_) all.push_back({key, known.value, known.revision});
   return all;
-}
-
-const EtcdRecord* EtcdRecords::find(std::string_view key) const {
-  const auto at = records_.find(key);
-  return at == records_.end() ? nullptr : &at->second.record;
 }
 
 }  // namespace fipd

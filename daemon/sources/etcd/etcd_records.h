@@ -1,80 +1,86 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "daemon/base/result.h"
 #include "daemon/sources/claim_changes.h"
+#include "daemon/sources/etcd/etcd_keys.h"
 #include "daemon/sources/etcd/etcd_message.h"
 
 namespace fipd {
 
-// A value under /fipd/v1/host/<host>/fip/ (docs/etcd.md): a binding, and which end of a change this
-// host is. Pure. Members that are not known are ignored, unlike everywhere else: a newer
-// controller may write them.
-struct EtcdRecord {
-  enum class Role : std::uint8_t {
-    kServing,  // absent, or "source"
-    kTarget,   // being migrated to this host
-    kLeaving,  // somebody else serves it by now
-  };
-  Binding binding;
-  Role role = Role::kServing;
-  std::string peer;
-
-  friend bool operator==(const EtcdRecord&, const EtcdRecord&) = default;
-};
-[[nodiscard]] Result<EtcdRecord> record_of(std::string_view value);
-
-// "rack 1" -> "rack%201": a name as a part of a key.
-[[nodiscard]] std::string escaped(std::string_view name);
-
 // What all keys of this host say, and what of it is claimed. A bad value is quarantined: what the
 // key said before stands, and problems() names it. Keys that a snapshot lacks are removed only
-// where it is to be trusted, and mass removals wait for accept(). Pure; one caller at a time.
+// where it is to be trusted, and mass removals wait for accept(). A removed key counts for `settle`
+// longer: put back until then, nothing happened. Pure; one caller at a time.
 class EtcdRecords {
  public:
-  EtcdRecords(std::string prefix, unsigned rank) : prefix_(std::move(prefix)), rank_(rank) {}
+  using Clock = std::chrono::steady_clock;
 
-  // No more keys than this; the others are quarantined.
+  EtcdRecords(EtcdKeys keys, unsigned rank,
+              std::chrono::milliseconds settle = std::chrono::milliseconds(0))
+      : keys_(std::move(keys)), rank_(rank), settle_(settle) {}
+
+  // No more claims, and no more keys, than this; the others are quarantined.
   void set_limit(std::size_t limit) { limit_ = limit; }
 
   // All keys at one revision. Not `trusted`: what is missing in it stays, whatever its number.
-  [[nodiscard]] ClaimChanges load(std::vector<EtcdPair> pairs, bool trusted, const HoldRule& rule);
-  [[nodiscard]] ClaimChanges apply(const EtcdEvent& event);
+  [[nodiscard]] ClaimChanges load(std::vector<EtcdPair> pairs, bool trusted, const HoldRule& rule,
+                                  Clock::time_point now = {});
+  [[nodiscard]] ClaimChanges apply(const EtcdEvent& event, Clock::time_point now = {});
   // The held removals.
   [[nodiscard]] ClaimChanges accept();
+  // The removals that nobody took back; appends their keys to `gone`.
+  [[nodiscard]] ClaimChanges settled(Clock::time_point now, std::vector<std::string>& gone);
+  // When the next of them is due.
+  [[nodiscard]] std::optional<Clock::time_point> due() const;
 
-  [[nodiscard]] std::size_t size() const { return records_.size(); }
-  [[nodiscard]] std::size_t held() const { return held_.size(); }
+  [[nodiscard]] std::size_t size() const { return claims_; }
+  [[nodiscard]] std::size_t held() const { return held_claims_; }
   // Of keys whose value is bad, at most 20.
   [[nodiscard]] std::vector<std::string> problems() const;
   // What is in force, for the store: by key.
   [[nodiscard]] std::vector<EtcdPair> pairs() const;
-  // The binding that a key stands for now. Null: none.
-  [[nodiscard]] const EtcdRecord* find(std::string_view key) const;
 
  private:
+  using Keys = std::set<std::string, std::less<>>;
   struct Known {
-    EtcdRecord record;
+    std::vector<EtcdWord::Entry> entries;
     std::string value;  // as it was written
     std::int64_t revision = 0;
   };
+  struct Bad {
+    std::string problem;
+    bool whole = true;  // nothing of the value was taken
+  };
 
   void put(const EtcdPair& pair, ClaimChanges& out);
+  void take(const EtcdPair& pair, EtcdWord word, ClaimChanges& out);
   void remove(const std::string& key, ClaimChanges& out);
-  [[nodiscard]] std::string origin_of(std::string_view key) const;
+  void leave(const std::string& key, Clock::time_point now);
+  [[nodiscard]] bool over_limit(const Known* known, std::size_t claims) const;
+  void hold(Keys keys);
+  void release(const std::string& key);
 
-  std::string prefix_;
+  EtcdKeys keys_;
   unsigned rank_;
+  std::chrono::milliseconds settle_;
   std::size_t limit_ = 250000;
+  std::size_t claims_ = 0;
   std::map<std::string, Known, std::less<>> records_;
-  std::map<std::string, std::string, std::less<>> bad_;  // key -> what is wrong with its value
-  std::set<std::string, std::less<>> held_;              // keys that are gone, in force still
+  std::map<std::string, Bad, std::less<>> bad_;  // by key
+  Keys held_;                                    // keys that are gone, in force still
+  std::size_t held_claims_ = 0;
+  // Removed, not yet for good: until when, and all of them in that order. One that was put back
+  // stays in the queue.
+  std::map<std::string, Clock::time_point, std::less<>> leaving_;
+  std::deque<std::pair<Clock::time_point, std::string>> queue_;
 };
 
 }  // namespace fipd

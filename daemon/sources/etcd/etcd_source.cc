@@ -45,17 +45,18 @@ EtcdSource::EtcdSource(asio::any_io_executor executor, Background& parsing, Back
       events_(events),
       idle_(executor),
       to_save_(executor),
+      to_settle_(executor),
       random_(std::random_device{}()) {
-  records_ = std::make_shared<EtcdRecords>(range().key, options_.rank);
+  records_ = std::make_shared<EtcdRecords>(options_.keys, options_.rank, options_.settle);
   records_->set_limit(options_.max);
-  report_.name = "etcd";
+  report_.name = options_.keys.source;
   problem_ = "etcd has not been read yet";
   refresh_report();
 }
 
 EtcdRange EtcdSource::range() const {
   EtcdRange range;
-  range.key = fmt::format("{}host/{}/fip/", options_.prefix, escaped(options_.host));
+  range.key = options_.keys.prefix;
   range.end = end_of_prefix(range.key);
   return range;
 }
@@ -100,10 +101,14 @@ void EtcdSource::note(const Outcome& outcome) {
   if (!outcome) ++failures_;
   const std::string problem = outcome ? std::string() : outcome.error().message();
   if (problem != problem_) {
-    events_.publish("source", std::nullopt, problem.empty() ? "etcd: answers" : "etcd: " + problem);
+    tell("source", problem.empty() ? "answers" : problem);
   }
   problem_ = problem;
   refresh_report();
+}
+
+void EtcdSource::tell(const std::string& kind, const std::string& text) {
+  events_.publish(kind, std::nullopt, fmt::format("{}: {}", options_.keys.source, text));
 }
 
 std::chrono::milliseconds EtcdSource::pause() {
@@ -136,8 +141,6 @@ asio::awaitable<Outcome> EtcdSource::follow() {
 // All pages at the revision of the first.
 asio::awaitable<Result<EtcdSource::Reading>> EtcdSource::read() {
   Reading reading;
-  EtcdRange ready;
-  ready.key = options_.prefix + "ready";
   EtcdRange page = range();
   page.limit = kPage;
   for (;;) {
@@ -149,6 +152,9 @@ asio::awaitable<Result<EtcdSource::Reading>> EtcdSource::read() {
     page.revision = reading.header.revision;
     page.key = reading.pairs.back().key + '\0';
   }
+  if (!has_word()) co_return reading;
+  EtcdRange ready;
+  ready.key = options_.keys.ready;
   ready.revision = reading.header.revision;
   Result<EtcdRangeReply> word = co_await client_->range(ready);
   if (!word) co_return fail(std::move(word).error());
@@ -163,45 +169,58 @@ asio::awaitable<void> EtcdSource::begin_work() {
 
 void EtcdSource::end_work() {
   working_ = false;
+  review_trust();
   idle_.notify_all();
   refresh_report();
 }
 
-asio::awaitable<void> EtcdSource::take(Reading reading) {
+void EtcdSource::check_cluster(const Reading& reading) {
   const bool known = header_.revision != 0;
   if (known &&
       (reading.header.cluster != header_.cluster || reading.header.revision < header_.revision)) {
+    if (!distrust_) trusted_ = header_;
     distrust_ = reading.header.revision;
-    events_.publish("source", std::nullopt,
-                    "etcd: it was wiped or restored; nothing is removed until its controller says "
-                    "that it is complete");
+    tell("source", fmt::format("it was wiped or restored; nothing is removed until {}",
+                               has_word() ? "its controller says that it is complete"
+                                          : "all its keys are back, or 'fipctl accept'"));
   }
   if (distrust_ && reading.ready > *distrust_) distrust_.reset();
-  const bool trusted = reading.ready != 0 && !distrust_;
+}
+
+// Where nobody says that etcd is complete, it is once nothing of what we know is missing.
+void EtcdSource::review_trust() {
+  if (!read_) return;
+  if (distrust_ && !has_word() && records_->held() == 0) distrust_.reset();
+  const bool trusted = !distrust_ && (!has_word() || ready_read_ != 0);
+  if (trusted && !complete_) sink_.set_complete(options_.rank);
+  complete_ = complete_ || trusted;
+}
+
+asio::awaitable<void> EtcdSource::take(Reading reading) {
+  check_cluster(reading);
+  const bool trusted = !distrust_ && (!has_word() || reading.ready != 0);
   co_await begin_work();
   auto job = [records = records_, pairs = std::move(reading.pairs), trusted, hold = options_.hold,
               most = options_.max]() mutable {
     records->set_limit(most);
-    return records->load(std::move(pairs), trusted, hold);
+    return records->load(std::move(pairs), trusted, hold, EtcdRecords::Clock::now());
   };
   ClaimChanges changes = co_await parsing_.run(std::move(job));
   const std::size_t held = records_->held();
   co_await deliver(std::move(changes), sink_, executor_, kNeverStopped);
   header_ = reading.header;
   ready_read_ = reading.ready;
+  read_ = true;
   unsaved_ = Unsaved();
   unsaved_.whole = true;
   end_work();
   to_save_.notify_all();
+  to_settle_.notify_all();
   if (trusted && held > 0) {
-    events_.publish("held", std::nullopt,
-                    fmt::format("etcd: {} floating IPs are missing: they stay until 'fipctl "
-                                "accept', or until their keys are back",
-                                held));
+    tell("held", fmt::format("{} floating IPs are missing: they stay until 'fipctl accept', or "
+                             "until their keys are back",
+                             held));
   }
-  if (trusted && !complete_) sink_.set_complete(options_.rank);
-  complete_ = complete_ || trusted;
-  refresh_report();
 }
 
 asio::awaitable<Outcome> EtcdSource::pump(Round& round) {
@@ -230,16 +249,37 @@ asio::awaitable<void> EtcdSource::take(EtcdWatchReply reply) {
   sink_.begin_batch();
   std::size_t done = 0;
   for (EtcdEvent& event : reply.events) {
-    ClaimChanges changes = records_->apply(event);
+    ClaimChanges changes = records_->apply(event, EtcdRecords::Clock::now());
     for (Claim& claim : changes.puts) sink_.put(std::move(claim));
     for (const auto& removal : changes.removals) sink_.remove(removal.floating, removal.origin);
-    if (!unsaved_.whole) unsaved_.events.push_back(std::move(event));
+    // On disk is what is in force: not a bad value, nor a removal that has to settle.
+    if (!changes.empty() && !unsaved_.whole) unsaved_.events.push_back(std::move(event));
     if (++done % kSlice == 0) co_await asio::post(executor_, asio::use_awaitable);
   }
   sink_.end_batch();
   header_.revision = reply.header.revision;
   end_work();
   to_save_.notify_all();
+  to_settle_.notify_all();
+}
+
+asio::awaitable<void> EtcdSource::run_removals() {
+  for (;;) {
+    co_await begin_work();
+    std::vector<std::string> gone;
+    ClaimChanges changes = records_->settled(EtcdRecords::Clock::now(), gone);
+    co_await deliver(std::move(changes), sink_, executor_, kNeverStopped);
+    for (std::string& key : gone) {
+      EtcdEvent event;
+      event.removed = true;
+      event.pair.key = std::move(key);
+      if (!unsaved_.whole) unsaved_.events.push_back(std::move(event));
+    }
+    const auto due = records_->due();
+    end_work();
+    if (!gone.empty()) to_save_.notify_all();
+    co_await to_settle_.wait(due.value_or(Signal::Clock::time_point::max()));
+  }
 }
 
 asio::awaitable<Outcome> EtcdSource::probe(Round& round) {
@@ -261,13 +301,13 @@ asio::awaitable<Outcome> EtcdSource::probe(Round& round) {
 // Whether the watch may go on.
 asio::awaitable<Outcome> EtcdSource::look(bool& well) {
   EtcdRange ready;
-  ready.key = options_.prefix + "ready";
+  ready.key = has_word() ? options_.keys.ready : options_.keys.prefix;  // what we may read
   const std::int64_t known = header_.revision;
   Result<EtcdRangeReply> reply = co_await client_->range(ready);
   well = reply && reply->header.cluster == header_.cluster && reply->header.revision >= known;
   if (!reply) co_return fail(std::move(reply).error());
   const std::int64_t word = reply->pairs.empty() ? 0 : reply->pairs.front().revision;
-  if ((distrust_ || !complete_) && word > ready_read_) well = false;
+  if (has_word() && (distrust_ || !complete_) && word > ready_read_) well = false;
   co_return success();
 }
 
@@ -281,7 +321,8 @@ asio::awaitable<void> EtcdSource::run_saves() {
     co_await begin_work();
     const Unsaved now = std::exchange(unsaved_, {});
     EtcdSnapshot snapshot;
-    snapshot.header = header_;
+    // A start is to find out, too, that etcd was wiped or restored.
+    snapshot.header = distrust_ ? trusted_ : header_;
     if (now.whole) snapshot.pairs = records_->pairs();
     end_work();
     auto job = [&store = *store_, now, snapshot = std::move(snapshot)] {
@@ -299,6 +340,7 @@ asio::awaitable<void> EtcdSource::run_saves() {
 
 asio::awaitable<std::size_t> EtcdSource::accept() {
   co_await begin_work();
+  if (!has_word()) distrust_.reset();
   ClaimChanges changes = records_->accept();
   const std::size_t count = changes.removals.size();
   co_await deliver(std::move(changes), sink_, executor_, kNeverStopped);

@@ -24,8 +24,9 @@ namespace fipd {
 
 struct EtcdSourceOptions {
   EtcdOptions client;
-  std::string prefix = "/fipd/v1/";
-  std::string host;                // as Neutron has it
+  EtcdKeys keys;  // which are read, and what they say
+  // How long a removed key counts still, because its writer may put it back.
+  std::chrono::milliseconds settle{0};
   std::filesystem::path snapshot;  // where the last one is kept; empty: nowhere
   unsigned rank = 2;
   HoldRule hold;
@@ -37,10 +38,11 @@ struct EtcdSourceOptions {
   std::chrono::milliseconds retry_max{10000};
 };
 
-// The source "etcd": what the controller wrote for this host (docs/etcd.md). Reads all of it at one
-// revision, then watches from there; begins anew after whatever goes wrong. Losing etcd removes
-// nothing; nor does an etcd that was wiped or restored, until its controller says that it is
-// complete. On the event loop's thread; parses on `parsing`, writes the snapshot on `disk`.
+// A source that reads etcd: "etcd" (docs/etcd.md), "calico" (docs/calico.md). Reads this host's
+// keys at one revision, then watches from there; begins anew after whatever goes wrong. Losing etcd
+// removes nothing; nor does an etcd that was wiped or restored, until its controller says that it
+// is complete; where none can say so, until accept(), or until all keys are back. On the event
+// loop's thread; parses on `parsing`, writes the snapshot on `disk`.
 class EtcdSource {
  public:
   [[nodiscard]] static Result<std::unique_ptr<EtcdSource>> make(
@@ -50,6 +52,8 @@ class EtcdSource {
   // Hands on what etcd said last time. Before run(). What stands in the way is in report().
   void load();
   boost::asio::awaitable<void> run();
+  // Carries out the removals of keys that were not put back in time.
+  boost::asio::awaitable<void> run_removals();
   // Keeps the snapshot on disk up to date.
   boost::asio::awaitable<void> run_saves();
 
@@ -94,7 +98,11 @@ class EtcdSource {
   boost::asio::awaitable<void> begin_work();
   void end_work();
   void note(const Outcome& outcome);
+  void check_cluster(const Reading& reading);
+  void review_trust();
+  void tell(const std::string& kind, const std::string& text);
   void refresh_report();
+  [[nodiscard]] bool has_word() const { return !options_.keys.ready.empty(); }
   [[nodiscard]] EtcdRange range() const;
   [[nodiscard]] std::chrono::milliseconds pause();
 
@@ -112,11 +120,14 @@ class EtcdSource {
   std::unique_ptr<SnapshotStore> store_;
   Unsaved unsaved_;
   Signal to_save_;
+  Signal to_settle_;
 
-  EtcdHeader header_;  // up to here we know it
+  EtcdHeader header_;   // up to here we know it
+  EtcdHeader trusted_;  // the same while distrust_ holds: before etcd was wiped or restored
+  bool read_ = false;   // since the start
   std::int64_t ready_read_ = 0;
-  // etcd was wiped or restored: nothing is removed before the controller's word of a later
-  // revision.
+  // etcd was wiped or restored, as read at this revision: nothing is removed before the
+  // controller's word of a later one, or what stands for it.
   std::optional<std::int64_t> distrust_;
   bool complete_ = false;
   SourceReport report_;

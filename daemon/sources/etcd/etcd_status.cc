@@ -10,7 +10,7 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/chrono.h>
 
-#include "daemon/sources/etcd/etcd_records.h"
+#include "daemon/sources/etcd/etcd_binding.h"
 
 namespace fipd {
 namespace {

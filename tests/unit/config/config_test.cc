@@ -131,7 +131,7 @@ connections = 1000
   EXPECT_EQ(config.nat.linger, std::chrono::minutes(1));
   EXPECT_EQ(config.bird.timeout, std::chrono::milliseconds(500));
   EXPECT_EQ(config.bird.interval, std::chrono::seconds(3));
-  EXPECT_THAT(config.sources.order, ElementsAre("files", "api", "etcd"));
+  EXPECT_THAT(config.sources.order, ElementsAre("files", "api", "etcd", "calico"));
   EXPECT_THAT(config.bird.kernel_protocols, ElementsAre("k4", "k6"));
   EXPECT_THAT(config.bird.sessions, ElementsAre("tor1"));
   EXPECT_EQ(config.sources.hold_share, 1.0);
@@ -185,7 +185,11 @@ TEST(Configuration, RefusesWhatCannotBe) {
       {"[sources]\norder = []", "write the sources"},
       {"[sources]\norder = [\"api\", \"api\"]", "'api' is there twice"},
       {"[sources]\norder = [\"api\", \"file\"]", "did you mean 'files'?"},
-      {"[sources]\norder = [\"api\", \"calico\"]", "no source 'calico' yet"},
+      {"[sources]\norder = [\"api\", \"calcio\"]", "did you mean 'calico'?"},
+      {"[calico]\nenabled = true", "write calico.endpoints"},
+      {"[calico]\nuser = \"felix\"", "go with calico.endpoints"},
+      {"[calico]\npassword = \"secret\"", "calico.password is of no user"},
+      {"[calico]\nregion = \"a/b\"", "is not the name of a region"},
       {"[etcd]\nendpoints = [\"etcd1:2379\"]", "write \"https://etcd1:2379\""},
       {"[etcd]\nprefix = \"fipd\"", "does not begin and end with '/'"},
       {"[etcd]\ncertificate = \"/etc/a.pem\"", "go together"},
@@ -202,7 +206,6 @@ TEST(Configuration, RefusesWhatCannotBe) {
       {"[host]\nname = \"a/b\"", "not a host's name"},
       {"[log]\nlevel = \"warn\"", "\"warning\" or \"error\""},
       {"[limits]\nclients = 0", "write 1 to 1024"},
-      {"[calico]", "no source 'calico' yet"},
       {"[metadata]\nlisten = \"127.0.0.1:8775\"", "an array of strings, like [\"127.0.0.1:8775\""},
       {"[metadata]\nlisten = [\"127.0.0.1\"]", "is not an address with a port"},
       {"[metadata]\nlisten = [\"127.0.0.1:8775\", \"127.0.0.2:8775\"]", "the second of its family"},

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "daemon/sources/etcd/etcd_binding.h"
+
 namespace fipd {
 namespace {
 
@@ -34,7 +36,7 @@ class EtcdRecordsTest : public ::testing::Test {
     return pairs;
   }
 
-  EtcdRecords records_{kPrefix, 2};
+  EtcdRecords records_{fipd_keys("/fipd/v1/", "compute1"), 2};
   HoldRule rule_;
 };
 
@@ -72,6 +74,10 @@ TEST_F(EtcdRecordsTest, KeepsWhatAKeySaidBeforeItsValueWentBad) {
   EXPECT_THAT(records_.problems()[0], HasSubstr("'nonsense' is not an IP address"));
   EXPECT_EQ(records_.size(), 1U);
   put("a", value("172.16.1.5"), 4);
+  EXPECT_THAT(records_.problems(), IsEmpty());
+  // Back to what is in force: that is no bad value any more.
+  put("a", "{", 5);
+  put("a", value("172.16.1.5"), 6);
   EXPECT_THAT(records_.problems(), IsEmpty());
 }
 
@@ -130,6 +136,59 @@ TEST_F(EtcdRecordsTest, GivesBackForTheStoreWhatItWasGiven) {
   const std::vector<EtcdPair> given = many(3);
   (void)records_.load(given, true, rule_);
   EXPECT_EQ(records_.pairs(), given);
+}
+
+class SettlingRecordsTest : public EtcdRecordsTest {
+ protected:
+  using Clock = EtcdRecords::Clock;
+  using seconds = std::chrono::seconds;
+
+  void SetUp() override {
+    records_ = EtcdRecords(fipd_keys("/fipd/v1/", "compute1"), 2, seconds(2));
+    put("a", value("172.16.1.3"));
+  }
+  ClaimChanges remove(const std::string& id, seconds at) {
+    return records_.apply({true, pair(id, "", 9)}, Clock::time_point(at));
+  }
+  ClaimChanges settled(seconds at) {
+    gone_.clear();
+    return records_.settled(Clock::time_point(at), gone_);
+  }
+
+  std::vector<std::string> gone_;
+};
+
+TEST_F(SettlingRecordsTest, ARemovedKeyCountsUntilItsTimeIsOver) {
+  EXPECT_TRUE(remove("a", seconds(10)).empty());
+  EXPECT_EQ(records_.due(), Clock::time_point(seconds(12)));
+  EXPECT_TRUE(settled(seconds(11)).empty());
+  EXPECT_THAT(settled(seconds(12)).removals, SizeIs(1));
+  EXPECT_THAT(gone_, ElementsAre(kPrefix + "a"));
+  EXPECT_EQ(records_.due(), std::nullopt);
+  EXPECT_EQ(records_.size(), 0U);
+}
+
+TEST_F(SettlingRecordsTest, AKeyThatIsPutBackInTimeWasNeverAway) {
+  remove("a", seconds(10));
+  EXPECT_TRUE(put("a", value("172.16.1.3"), 10).empty());
+  EXPECT_TRUE(settled(seconds(20)).empty());
+  EXPECT_EQ(records_.size(), 1U);
+}
+
+TEST_F(SettlingRecordsTest, TheTimeOfAKeyThatIsRemovedAgainBeginsAnew) {
+  remove("a", seconds(10));
+  put("a", value("172.16.1.3"), 10);
+  remove("a", seconds(11));
+  EXPECT_TRUE(settled(seconds(12)).empty());
+  EXPECT_THAT(settled(seconds(13)).removals, SizeIs(1));
+}
+
+TEST_F(SettlingRecordsTest, AKeyThatASnapshotLacksHasItsTimeToo) {
+  EXPECT_TRUE(records_.load({}, true, rule_, Clock::time_point(seconds(10))).empty());
+  EXPECT_EQ(records_.held(), 0U);
+  // Read again meanwhile: its time goes on.
+  EXPECT_TRUE(records_.load({}, true, rule_, Clock::time_point(seconds(11))).empty());
+  EXPECT_THAT(settled(seconds(12)).removals, SizeIs(1));
 }
 
 TEST(EtcdKey, EscapesAsTheControllerDoes) {

@@ -1,0 +1,203 @@
+#include "daemon/sources/etcd/calico_endpoint.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "daemon/state/document.h"
+#include "daemon/state/suggestion.h"
+
+namespace fipd {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kEndpoints = "/calico/resources/v3/projectcalico.org/workloadendpoints/";
+
+struct Name {
+  std::string device;
+  std::string port;
+};
+
+// What follows the host and the orchestrator in a key.
+Result<Name> name_of(std::string_view text) {
+  Name name;
+  std::string* part = &name.device;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '-' && (i + 1 == text.size() || text[i + 1] != '-')) {
+      part = part == &name.device ? &name.port : nullptr;
+      if (part == nullptr) break;
+      continue;
+    }
+    if (text[i] == '-') ++i;
+    *part += text[i];
+  }
+  if (part == nullptr || name.device.empty() || name.port.empty()) {
+    return fail(ErrorCode::kBadInput, "the key's end is not <device>-<port>, each '-' doubled");
+  }
+  return name;
+}
+
+// An array that may be missing, or null.
+Result<json::array> array_of(const json::object& spec, std::string_view name) {
+  const json::value* value = spec.if_contains(name);
+  if (value == nullptr || value->is_null()) return json::array();
+  const json::array* array = value->if_array();
+  if (array == nullptr) return fail(ErrorCode::kBadInput, "spec.{} is no array", name);
+  return *array;
+}
+
+Result<std::string> text_of(const json::object& object, std::string_view name) {
+  const json::value* value = object.if_contains(name);
+  if (value == nullptr || value->is_null()) return std::string();
+  const json::string* text = value->if_string();
+  if (text == nullptr) return fail(ErrorCode::kBadInput, "{} is no string", name);
+  return std::string(*text);
+}
+
+Result<IpAddress> address_in(const json::object& nat, std::string_view name) {
+  const Result<std::string> text = text_of(nat, name);
+  if (!text) return fail(text.error());
+  if (text->empty()) return fail(ErrorCode::kBadInput, "{} is missing", name);
+  Result<IpAddress> address = parse_address(*text);
+  if (!address) {
+    return fail(ErrorCode::kBadInput, "{} '{}' is not an IP address", name, printable(*text));
+  }
+  return address;
+}
+
+// One endpoint on its way to what it claims.
+class Endpoint {
+ public:
+  Endpoint(Name name, const std::string& host) : name_(std::move(name)), host_(host) {}
+
+  Result<EtcdWord> read(const json::object& spec) {
+    const Result<std::string> node = text_of(spec, "node");
+    if (!node) return fail(node.error());
+    if (*node != host_) {
+      return fail(ErrorCode::kBadInput, "spec.node is '{}', and this host is '{}' ([host] name)",
+                  printable(*node), host_);
+    }
+    Result<std::string> interface = text_of(spec, "interfaceName");
+    if (!interface) return fail(std::move(interface).error());
+    interface_ = std::move(*interface);
+    const Result<json::array> networks = array_of(spec, "ipNetworks");
+    if (!networks) return fail(networks.error());
+    const Result<json::array> nats = array_of(spec, "ipNATs");
+    if (!nats) return fail(nats.error());
+    // Most endpoints have none, and nobody need hear what else is odd with those.
+    if (nats->empty()) return EtcdWord();
+    for (const json::value& each : *networks) take_network(each);
+    for (std::size_t i = 0; i < nats->size(); ++i) {
+      Result<Binding> binding = binding_of((*nats)[i]);
+      if (binding) {
+        word_.entries.push_back(
+            {std::move(*binding),
+             fmt::format("calico:{}/{}", printable(name_.device), printable(name_.port))});
+      } else {
+        word_.problems.push_back(fmt::format("ipNATs[{}]: {}", i, binding.error().message()));
+      }
+    }
+    return std::move(word_);
+  }
+
+ private:
+  void take_network(const json::value& value) {
+    const json::string* text = value.if_string();
+    const std::string written = text == nullptr ? json::serialize(value) : std::string(*text);
+    // An address alone is a network of one.
+    const Result<IpAddress> address = parse_address(written);
+    const Result<Prefix> network = Prefix::parse(
+        address ? fmt::format("{}/{}", written, address->is_v4() ? 32 : 128) : written);
+    if (network) {
+      networks_.push_back(*network);
+    } else {
+      word_.problems.push_back(
+          fmt::format("ipNetworks: '{}' is not a network", printable(written)));
+    }
+  }
+
+  Result<Binding> binding_of(const json::value& value) {
+    const json::object* nat = value.if_object();
+    if (nat == nullptr) return fail(ErrorCode::kBadInput, "is no object");
+    const Result<IpAddress> floating = address_in(*nat, "externalIP");
+    if (!floating) return fail(floating.error());
+    const Result<IpAddress> fixed = address_in(*nat, "internalIP");
+    if (!fixed) return fail(fixed.error());
+    const bool own = std::any_of(networks_.begin(), networks_.end(),
+                                 [&](const Prefix& each) { return each.contains(*fixed); });
+    if (!own) {
+      return fail(ErrorCode::kBadInput,
+                  "{} cannot lead to {}: that is in none of the endpoint's ipNetworks", *floating,
+                  *fixed);
+    }
+    const bool twice = std::any_of(
+        word_.entries.begin(), word_.entries.end(),
+        [&](const EtcdWord::Entry& each) { return each.binding.floating == *floating; });
+    if (twice) return fail(ErrorCode::kBadInput, "{} is there twice", *floating);
+    json::object known;
+    known["floating"] = floating->to_string();
+    known["fixed"] = fixed->to_string();
+    known["port"] = name_.port;
+    if (!interface_.empty()) known["interface"] = interface_;
+    return binding_from_json(std::move(known), "as a binding");
+  }
+
+  Name name_;
+  const std::string& host_;
+  std::string interface_;
+  std::vector<Prefix> networks_;
+  EtcdWord word_;
+};
+
+Result<EtcdWord> decode(std::string_view name, std::string_view value, const std::string& host) {
+  if (value.size() > kLongestEtcdValue) {
+    return fail(ErrorCode::kLimit, "{} bytes are more than the {} of a value", value.size(),
+                kLongestEtcdValue);
+  }
+  Result<Name> known = name_of(name);
+  if (!known) return fail(std::move(known).error());
+  boost::system::error_code problem;
+  const json::value parsed = json::parse({value.data(), value.size()}, problem);
+  if (problem) return fail(ErrorCode::kBadInput, "not JSON: {}", problem.message());
+  const json::object* object = parsed.if_object();
+  const json::value* spec = object == nullptr ? nullptr : object->if_contains("spec");
+  if (spec == nullptr || !spec->is_object()) {
+    return fail(ErrorCode::kBadInput, "no JSON object with a spec");
+  }
+  return Endpoint(std::move(*known), host).read(spec->get_object());
+}
+
+}  // namespace
+
+std::string doubled(std::string_view part) {
+  std::string out;
+  for (const char c : part) out.append(c == '-' ? 2 : 1, c);
+  return out;
+}
+
+EtcdKeys calico_keys(std::string_view region, const std::string& host) {
+  EtcdKeys keys;
+  keys.source = "calico";
+  keys.prefix = fmt::format("{}openstack{}{}/{}-openstack-", kEndpoints,
+                            region.empty() ? "" : "-region-", region, doubled(host));
+  const auto end_of = [skip = keys.prefix.size()](std::string_view key) {
+    return key.substr(std::min(skip, key.size()));
+  };
+  keys.decode = [end_of, host](std::string_view key, std::string_view value) {
+    return decode(end_of(key), value, host);
+  };
+  keys.title = [end_of](std::string_view key) -> std::string {
+    const Result<Name> name = name_of(end_of(key));
+    if (!name) return printable(end_of(key));
+    return fmt::format("endpoint {}/{}", printable(name->device), printable(name->port));
+  };
+  return keys;
+}
+
+}  // namespace fipd

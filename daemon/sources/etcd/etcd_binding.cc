@@ -1,0 +1,99 @@
+#include "daemon/sources/etcd/etcd_binding.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+
+#include "daemon/state/binding_draft.h"
+#include "daemon/state/document.h"
+#include "daemon/state/suggestion.h"
+
+namespace fipd {
+namespace {
+
+namespace json = boost::json;
+
+Result<std::string> text_of(const json::object& object, std::string_view name) {
+  const json::value* value = object.if_contains(name);
+  if (value == nullptr) return std::string();
+  const json::string* text = value->if_string();
+  if (text == nullptr) return fail(ErrorCode::kBadInput, "{} is no string", name);
+  return std::string(*text);
+}
+
+Result<EtcdRecord::Role> role_of(const json::object& object) {
+  const Result<std::string> role = text_of(object, "role");
+  if (!role) return fail(role.error());
+  if (role->empty() || *role == "source") return EtcdRecord::Role::kServing;
+  if (*role == "target") return EtcdRecord::Role::kTarget;
+  if (*role == "leaving") return EtcdRecord::Role::kLeaving;
+  return fail(ErrorCode::kBadInput, "the role '{}' is not known to this version of fipd",
+              printable(*role));
+}
+
+}  // namespace
+
+Result<EtcdRecord> record_of(std::string_view text) {
+  if (text.size() > kLongestEtcdValue) {
+    return fail(ErrorCode::kLimit, "{} bytes are more than the {} of a value", text.size(),
+                kLongestEtcdValue);
+  }
+  boost::system::error_code problem;
+  const json::value value = json::parse({text.data(), text.size()}, problem);
+  if (problem) return fail(ErrorCode::kBadInput, "not JSON: {}", problem.message());
+  const json::object* object = value.if_object();
+  if (object == nullptr) return fail(ErrorCode::kBadInput, "no JSON object");
+  EtcdRecord record;
+  const Result<EtcdRecord::Role> role = role_of(*object);
+  if (!role) return fail(role.error());
+  record.role = *role;
+  Result<std::string> peer = text_of(*object, "peer");
+  if (!peer) return fail(std::move(peer).error());
+  record.peer = printable(*peer);
+  json::object known;
+  for (const auto& member : *object) {
+    if (is_binding_key(member.key())) known[member.key()] = member.value();
+  }
+  Result<Binding> binding = binding_from_json(std::move(known), "value");
+  if (!binding) return fail(std::move(binding).error());
+  record.binding = std::move(*binding);
+  return record;
+}
+
+std::string escaped(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
+    if (plain) {
+      out += c;
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return out;
+}
+
+EtcdKeys fipd_keys(const std::string& prefix, std::string_view host) {
+  EtcdKeys keys;
+  keys.source = "etcd";
+  keys.prefix = fmt::format("{}host/{}/fip/", prefix, escaped(host));
+  keys.ready = prefix + "ready";
+  keys.title = printable;
+  // One origin an id, so that two ids with the same floating IP are two claims, and the newer wins.
+  const std::size_t skip = keys.prefix.size();
+  keys.decode = [skip](std::string_view key, std::string_view value) -> Result<EtcdWord> {
+    Result<EtcdRecord> record = record_of(value);
+    if (!record) return fail(std::move(record).error());
+    EtcdWord word;
+    word.entries.push_back(
+        {std::move(record->binding),
+         fmt::format("etcd:{}", printable(key.substr(std::min(skip, key.size()))))});
+    return word;
+  };
+  return keys;
+}
+
+}  // namespace fipd

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "daemon/sources/etcd/etcd_keys.h"
+
+namespace fipd {
+
+// A value under /fipd/v1/host/<host>/fip/ (docs/etcd.md): a binding, and which end of a change this
+// host is. Pure. Members that are not known are ignored, unlike everywhere else: a newer
+// controller may write them.
+struct EtcdRecord {
+  enum class Role : std::uint8_t {
+    kServing,  // absent, or "source"
+    kTarget,   // being migrated to this host
+    kLeaving,  // somebody else serves it by now
+  };
+  Binding binding;
+  Role role = Role::kServing;
+  std::string peer;
+
+  friend bool operator==(const EtcdRecord&, const EtcdRecord&) = default;
+};
+[[nodiscard]] Result<EtcdRecord> record_of(std::string_view value);
+
+// "rack 1" -> "rack%201": a name as a part of a key.
+[[nodiscard]] std::string escaped(std::string_view name);
+
+// fipd's own keys for this host; `prefix` is "/fipd/v1/" or what takes its place.
+[[nodiscard]] EtcdKeys fipd_keys(const std::string& prefix, std::string_view host);
+
+}  // namespace fipd

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/result.h"
+#include "daemon/state/binding.h"
+
+namespace fipd {
+
+// Longest value that is read.
+inline constexpr std::size_t kLongestEtcdValue = 256 << 10;
+
+// What one key claims.
+struct EtcdWord {
+  struct Entry {
+    Binding binding;
+    std::string origin;  // of the claim; with the address its name within the source
+
+    friend bool operator==(const Entry&, const Entry&) = default;
+  };
+  std::vector<Entry> entries;
+  std::vector<std::string> problems;  // of parts that are left out
+
+  friend bool operator==(const EtcdWord&, const EtcdWord&) = default;
+};
+
+// One writer's form of keys: what tells the sources that read etcd from each other. The functions
+// are pure, and called on any thread.
+struct EtcdKeys {
+  std::string source;  // its name: "etcd", "calico"
+  std::string prefix;  // of all keys of this host
+  // The key by which a controller says that all others are there. Empty: its writer has no such
+  // word, so that a snapshot is complete unless etcd was wiped or restored.
+  std::string ready;
+  // A failure: the value is bad as a whole, and what the key said before stands.
+  std::function<Result<EtcdWord>(std::string_view key, std::string_view value)> decode;
+  std::function<std::string(std::string_view key)> title;  // of a key, for messages
+};
+
+}  // namespace fipd
