@@ -183,10 +183,18 @@ boost::asio::awaitable<void> Announcements::run_news() {
 
 boost::asio::awaitable<void> Announcements::hear_of(News news) {
   if (!routes_.routed(news.floating)) co_return;
+  // Before the peers have ours: a router passes on its best only, and where that is ours, it hides
+  // the other host's from us.
+  if (news.next == news.since) {
+    const Outcome looked = co_await look_for_others_of(news.floating);
+    static_cast<void>(looked);  // it is looked at again
+  }
   const Result<std::vector<std::string>> sessions = co_await ask(news.floating);
   if (sessions && !sessions->empty()) {
+    if (others_.contains(news.floating)) co_return;
     const Outcome looked = co_await look_for_others_of(news.floating);
-    static_cast<void>(looked);  // the next refresh looks again
+    const bool alone = looked && !others_.contains(news.floating);
+    if (alone && routes_.alone) routes_.alone(news.floating);
     co_return;
   }
   // Then the refresh sees it, or says why not.

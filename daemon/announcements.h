@@ -42,6 +42,8 @@ struct OurRoutes {
   std::function<bool(const IpAddress&)> shared;
   // Called when others are first seen to announce it.
   std::function<void(const IpAddress&)> elsewhere;
+  // Called when a new one is announced and nobody else was seen to announce it before.
+  std::function<void(const IpAddress&)> alone;
   unsigned protocol = 172;  // in the kernel, and as krt_source
 };
 

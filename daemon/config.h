@@ -36,7 +36,7 @@ struct Config {
     std::uint32_t preferred_metric = 512;
     std::uint32_t drained_metric = 4096;
     // How long an address that another host announces, too, is preferred after it came here.
-    std::chrono::milliseconds settle{5000};
+    std::chrono::milliseconds settle{75'000};
   } route;
   struct Nat {
     std::string table = "fipd";

@@ -57,6 +57,7 @@ OurRoutes Daemon::our_routes() const {
     return claim != nullptr && claim->binding.extras->shared;
   };
   ours.elsewhere = [this](const IpAddress& floating) { reconciler_->noticed_elsewhere(floating); };
+  ours.alone = [this](const IpAddress& floating) { reconciler_->seen_alone(floating); };
   return ours;
 }
 

@@ -100,6 +100,8 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   void set_passing(const IpAddress& floating);
   // Another host announces it, too.
   void noticed_elsewhere(const IpAddress& floating);
+  // Nobody else does, or not yet.
+  void seen_alone(const IpAddress& floating) { steering_.seen_alone(floating); }
   // Called with each address that is to be checked, and with null for those no more.
   using OnCheck = std::function<void(const IpAddress&, const Binding*)>;
   void on_check(OnCheck call) { on_check_ = std::move(call); }

@@ -1,6 +1,15 @@
 #include "daemon/reconcile/steering.h"
 
+#include <algorithm>
+
 namespace fipd {
+namespace {
+
+// Of many new addresses BIRD is asked in bulk, which takes seconds. For longer, an address would
+// be new still when the next host takes it over, and both would be preferred.
+constexpr std::chrono::milliseconds kLongestYouth{10'000};
+
+}  // namespace
 
 void Steering::set_failing(const IpAddress& floating, std::string reason) {
   inherited_down_.erase(floating);
@@ -23,7 +32,7 @@ void Steering::gone(const IpAddress& floating) {
 std::optional<Steering::Clock::time_point> Steering::noticed(const IpAddress& floating, bool shared,
                                                              Clock::time_point now) {
   if (shared || rules_.settle.count() == 0) return std::nullopt;
-  if (!young_.has(floating, now, rules_.settle)) return std::nullopt;
+  if (!young_.has(floating, now, youth())) return std::nullopt;
   young_.forget(floating);
   return settling_[floating] = now + rules_.settle;
 }
@@ -31,6 +40,8 @@ std::optional<Steering::Clock::time_point> Steering::noticed(const IpAddress& fl
 void Steering::inherit_settling(const IpAddress& floating, Clock::time_point until) {
   settling_[floating] = until;
 }
+
+std::chrono::milliseconds Steering::youth() const { return std::min(rules_.settle, kLongestYouth); }
 
 std::optional<std::string> Steering::failure_of(const Binding& binding) const {
   if (!binding.extras->check) return std::nullopt;
@@ -53,7 +64,7 @@ Steering::Word Steering::of(const Binding& binding, Clock::time_point now) const
 
 void Steering::routed(const IpAddress& floating, Clock::time_point now) {
   if (fresh_.empty() || fresh_.erase(floating) == 0) return;
-  young_.note(floating, now, rules_.settle);
+  young_.note(floating, now, youth());
 }
 
 }  // namespace fipd

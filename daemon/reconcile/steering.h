@@ -17,8 +17,8 @@
 namespace fipd {
 
 struct SteeringRules {
-  std::chrono::milliseconds settle{5000};  // 0: nothing is taken over by preference
-  bool withdraw_failing = false;           // else a failing one is drained
+  std::chrono::milliseconds settle{75'000};  // 0: nothing is taken over by preference
+  bool withdraw_failing = false;             // else a failing one is drained
 };
 
 // What stands above a binding's own preference: drain by an operator, a failing check, and taking
@@ -48,15 +48,18 @@ class Steering {
   void set_passing(const IpAddress& floating);
 
   // Taking over. An address is new on this host if its binding came after the start, with no other
-  // before it. It is young from its first route on, for the settling time and at most twice that;
-  // while it is, notice of another host's announcement makes this one the preferred for the
-  // settling time. So where nobody else announces it, nothing is written twice.
+  // before it. It is young from its first route on, until it is seen to be announced by this host
+  // alone, and for 10 s to 20 s at most; while it is, notice of another host's announcement makes
+  // this one the preferred for the settling time. So of two hosts the later one is preferred, and
+  // where nobody else announces it, nothing is written twice.
   void bound_anew(const IpAddress& floating) { fresh_.insert(floating); }
   // Nobody claims it here any more.
   void gone(const IpAddress& floating);
   // Another host announces it, too. Until when it is preferred, if it is.
   std::optional<Clock::time_point> noticed(const IpAddress& floating, bool shared,
                                            Clock::time_point now);
+  // Nobody else does: whoever comes later is the newer one.
+  void seen_alone(const IpAddress& floating) { young_.forget(floating); }
   // An earlier run was taking it over, or had it down because of its check.
   void inherit_settling(const IpAddress& floating, Clock::time_point until);
   void inherit_down(const IpAddress& floating) { inherited_down_.insert(floating); }
@@ -71,6 +74,7 @@ class Steering {
 
  private:
   [[nodiscard]] std::optional<std::string> failure_of(const Binding& binding) const;
+  [[nodiscard]] std::chrono::milliseconds youth() const;
 
   SteeringRules rules_;
   bool host_drained_ = false;

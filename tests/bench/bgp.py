@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""What the routers see: drain and undrain of many floating IPs until the router has the community, each
-beside the same change of routes by hand (`ip -batch`), and fifty moves between two hosts under a
-probe. bgp.py BUILD; a real BIRD on hosts and routers, in namespaces."""
+"""What the routers see: drain and undrain of many floating IPs until the router has the
+community, each beside the same change of routes by hand (`ip -batch`), and fifty moves between two
+hosts under a probe, with metrics by hand and driven by fipd. bgp.py BUILD; a real BIRD on hosts and
+routers, in namespaces."""
 import os
 import re
 import sys
@@ -83,22 +84,24 @@ def drain(count):
               f"ip -batch {b:.0f} ms")
 
 
-def fifty_moves():
-    fabric = moves.made(("bird", "bird"), "ebgp")
+def fifty_moves(whose, made, move):
+    fabric = made(("bird", "bird"), "ebgp")
     try:
-        seen = moves.to_and_fro(fabric, MOVES)
+        seen = moves.to_and_fro(fabric, MOVES, move)
     finally:
         fabric.close()
     for family, probe in zip(("IPv4", "IPv6"), seen.probes):
-        print(f"{MOVES} moves, {family}: {probe.sent} packets sent, {probe.lost} lost, longest gap "
-              f"between two answers {1000 * probe.longest_gap:.1f} ms")
+        print(f"{MOVES} moves {whose}, {family}: {probe.sent} packets sent, "
+              f"{probe.lost} lost, longest gap between two answers {1000 * probe.longest_gap:.1f} ms")
     for router in ("router1", "router2"):
-        print(f"{router}: {len(seen.changes(router, moves.FLOATING))} changes of the route in "
-              f"{MOVES} moves, {seen.times_without(router, moves.FLOATING)} times without one")
+        print(f"{router}: {len(seen.changes(router, moves.FLOATING))} changes of the route, "
+              f"{len(seen.next_hops(router, moves.FLOATING))} of the next hop in {MOVES} moves, "
+              f"{seen.times_without(router, moves.FLOATING)} times without one")
 
 
 if __name__ == "__main__":
     namespaces.close_on_signals()
     for each in COUNTS:
         drain(each)
-    fifty_moves()
+    fifty_moves("by hand", moves.made, moves.move)
+    fifty_moves("by fipd", moves.made_for_fipd, moves.move_by_fipd)

@@ -48,13 +48,57 @@ def move(fabric, old, new):
     time.sleep(0.02)
 
 
+SETTLE = 1.0   # seconds, of made_for_fipd()
+
+
+def made_for_fipd(makes, core):
+    """Two hosts, one per way of attaching, with a fipd each that takes over by itself."""
+    fabric = Fabric(hosts=2, makes=makes, core=core, with_fipd=False,
+                    examples=("two-tors.conf", "two-tors-pipe.conf"))
+    first = fabric.hosts[0]
+    for host in fabric.hosts:
+        host.fipd.settings["route"] = {"settle": f"{1000 * SETTLE:.0f}ms"}
+        host.fipd.settings["bird"]["interval"] = "500ms"
+        host.fipd.write_config()
+        host.fipd.start()
+    for floating, fixed in fixed_of(first):
+        first.fipd.announce(floating, fixed)
+        fabric.wait_everywhere(
+            lambda router, floating=floating: router.best(floating).origin == first.asn,
+            what=f"{floating} comes from the first host")
+    return fabric
+
+
+def fixed_of(host):
+    return (FLOATING, host.instance.fixed), (FLOATING6, host.instance.fixed6)
+
+
+def move_by_fipd(fabric, old, new):
+    """As an orchestrator does it: bound on the new host, then removed from the old one."""
+    since = len(new.fipd.log())
+    for floating, fixed in fixed_of(new):
+        new.fipd.announce(floating, fixed)
+    for floating, _ in fixed_of(new):
+        # Its metric is 512 for the settling time only, which a busy machine may sleep through.
+        new.fipd.wait_log(f"{floating} is also announced by", timeout=10, since=since)
+        fabric.wait_everywhere(
+            lambda router, floating=floating: router.best(floating).origin == new.asn,
+            what=f"{floating} comes from {new.name}")
+    for floating, _ in fixed_of(new):
+        old.fipd.remove(floating)
+    for floating, _ in fixed_of(new):
+        wait_for(lambda floating=floating: new.fipd.row(floating)["metric"] == 1024
+                 and old.fipd.row(floating) is None, 10 + SETTLE,
+                 f"{floating} is normal on {new.name}, and gone from {old.name}", 0.05)
+
+
 class Result:
     def __init__(self, probes, lines):
         self.probes = probes
         self._lines = lines
 
     def changes(self, router, floating):
-        """Lines of `ip monitor route` at a router about `floating`, oldest first."""
+        """Lines of `ip monitor route` at a router or host about `floating`, oldest first."""
         return [line for line in self._lines[router] if f"{floating} " in line]
 
     def next_hops(self, router, floating):
@@ -79,9 +123,9 @@ class Result:
                    for line, after in zip(lines, [*lines[1:], None]))
 
 
-def to_and_fro(fabric, times):
-    routers = [*fabric.routers, fabric.core]
-    recorders = {router.name: Recorder(fabric.lab, router.namespace, "ip") for router in routers}
+def to_and_fro(fabric, times, move=move):
+    recorders = {each.name: Recorder(fabric.lab, each.namespace, "ip")
+                 for each in [*fabric.routers, fabric.core, *fabric.hosts]}
     probes = [Probe(fabric.lab, fabric.client, floating) for floating in (FLOATING, FLOATING6)]
     for probe in probes:
         wait_for(probe.answers, 5, "the probe is answered")

@@ -132,6 +132,24 @@ TEST_F(Steers, NoticeOfAnotherHostTakesOverWhatIsNewHereAndNothingElse) {
   EXPECT_THAT(metrics(kB), ElementsAre(1024)) << "it was here before";
 }
 
+TEST_F(Steers, AnAddressThatWasSeenAloneIsNotTakenBackFromTheHostThatComesLater) {
+  rules_.steering.settle = std::chrono::seconds(60);
+  start();
+  put(kA, "10.65.0.13");
+  put(kB, "10.65.0.14");
+  reconciler_->seen_alone(address(kA));
+  for (const char* each : {kA, kB}) reconciler_->noticed_elsewhere(address(each));
+  settle();
+  EXPECT_THAT(metrics(kA), ElementsAre(1024));
+  EXPECT_THAT(metrics(kB), ElementsAre(512)) << "that one was not";
+  remove(kA);
+  run_out_linger();
+  put(kA, "10.65.0.13");
+  reconciler_->noticed_elsewhere(address(kA));
+  settle();
+  EXPECT_THAT(metrics(kA), ElementsAre(512)) << "it is new here once more";
+}
+
 TEST_F(Steers, AnAddressCaughtInTakingOverByARestartSettlesAfterwards) {
   routes_.put({address(kA), 512, 7});
   leave_translated();
