@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kMostNews = 64;
 constexpr std::size_t kMostPending = 10'000;
 constexpr std::chrono::milliseconds kLongestBetweenNews{50};
+// From a request to its route; what was asked for longer ago is asked anew.
+constexpr std::chrono::milliseconds kComing{5000};
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -152,6 +154,15 @@ bool Announcements::peers_may_keep() const {
 
 // Routes.
 
+void Announcements::note_coming(const IpAddress& floating) {
+  if (news_.size() >= kMostNews || established_.empty() || watched_tables().empty()) return;
+  const Clock::time_point now = Clock::now();
+  News news{floating, now, now};
+  news.coming = true;
+  news_.push_back(news);
+  news_arrived_.notify_all();
+}
+
 void Announcements::note_routed(const IpAddress& floating) {
   const Clock::time_point now = Clock::now();
   ++changes_;
@@ -181,14 +192,37 @@ boost::asio::awaitable<void> Announcements::run_news() {
   }
 }
 
-boost::asio::awaitable<void> Announcements::hear_of(News news) {
-  if (!routes_.routed(news.floating)) co_return;
-  // Before the peers have ours: a router passes on its best only, and where that is ours, it hides
-  // the other host's from us.
-  if (news.next == news.since) {
-    const Outcome looked = co_await look_for_others_of(news.floating);
-    static_cast<void>(looked);  // it is looked at again
+boost::asio::awaitable<void> Announcements::see_coming(IpAddress floating) {
+  const Result<std::vector<bgp::BirdRoute>> routes = co_await client_.routes_of(floating);
+  if (!routes) co_return;  // it is asked again when it has its route
+  std::vector<std::string> others = others_in(*routes, layout_);
+  if (others.empty()) co_return;
+  if (coming_.size() >= kMostNews) coming_.clear();
+  Seen seen{Clock::now(), std::move(others)};
+  coming_.insert_or_assign(floating, std::move(seen));
+}
+
+boost::asio::awaitable<void> Announcements::see_first(IpAddress floating) {
+  const auto at = coming_.find(floating);
+  const bool fresh = at != coming_.end() && Clock::now() < at->second.when + kComing;
+  std::vector<std::string> others;
+  if (fresh) others = std::move(at->second.others);
+  coming_.erase(floating);
+  if (fresh) {
+    note_others(floating, std::move(others));
+    co_return;
   }
+  const Outcome looked = co_await look_for_others_of(floating);
+  static_cast<void>(looked);  // it is looked at again
+}
+
+boost::asio::awaitable<void> Announcements::hear_of(News news) {
+  if (news.coming) {
+    co_await see_coming(news.floating);
+    co_return;
+  }
+  if (!routes_.routed(news.floating)) co_return;
+  if (news.next == news.since) co_await see_first(news.floating);
   const Result<std::vector<std::string>> sessions = co_await ask(news.floating);
   if (sessions && !sessions->empty()) {
     if (others_.contains(news.floating)) co_return;

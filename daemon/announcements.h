@@ -101,6 +101,9 @@ class Announcements final : public bgp::BirdObserver {
   void forget(const IpAddress& floating);
 
   // A route was just written, or is gone.
+  // About to be bound here. Who else announces it is asked now: once ours is out, a router that
+  // prefers ours hides the other's within a millisecond.
+  void note_coming(const IpAddress& floating);
   void note_routed(const IpAddress& floating);
   // Follows it until no session has it; gives up after `linger`.
   void follow_withdrawal(const IpAddress& floating, std::chrono::milliseconds linger);
@@ -135,6 +138,11 @@ class Announcements final : public bgp::BirdObserver {
     Clock::time_point since;
     Clock::time_point next;
     std::chrono::milliseconds pause{2};
+    bool coming = false;  // not routed yet
+  };
+  struct Seen {
+    Clock::time_point when;
+    std::vector<std::string> others;
   };
   // What the survey has found of one address that a session lacks, and of how many alike.
   struct Traits;
@@ -169,6 +177,8 @@ class Announcements final : public bgp::BirdObserver {
   [[nodiscard]] std::vector<std::string> watched_tables() const;
 
   boost::asio::awaitable<void> hear_of(News news);
+  boost::asio::awaitable<void> see_coming(IpAddress floating);
+  boost::asio::awaitable<void> see_first(IpAddress floating);
   void note_announced(const IpAddress& floating, const std::vector<std::string>& sessions);
   void note_released(const IpAddress& floating, Clock::duration took);
   [[nodiscard]] std::string reason_of(const IpAddress& floating,
@@ -214,6 +224,7 @@ class Announcements final : public bgp::BirdObserver {
   // Written and not yet seen to be announced, since when.
   boost::unordered_flat_map<IpAddress, Clock::time_point, AddressHash> pending_;
   std::deque<News> news_;
+  boost::unordered_flat_map<IpAddress, Seen, AddressHash> coming_;  // who had it before us
   Signal news_arrived_;
   // Those for which BIRD was nudged: where they are missing still, it is something else.
   AddressHashSet nudged_;

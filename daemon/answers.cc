@@ -163,7 +163,11 @@ std::optional<Traffic> Daemon::traffic(const IpAddress& floating) { return meter
 
 boost::asio::awaitable<tl::expected<void, ChangeFailure>> Daemon::change(ChangeRequest request) {
   std::vector<IpAddress> put;
-  for (const Binding& each : request.put) put.push_back(each.floating);
+  for (const Binding& each : request.put) {
+    put.push_back(each.floating);
+    const bool here = reconciler_->bindings().winner(each.floating) != nullptr;
+    if (announcements_ && !here) announcements_->note_coming(each.floating);
+  }
   tl::expected<void, ChangeFailure> changed = co_await api_->change(std::move(request));
   if (!changed) co_return changed;
   const bool settled = co_await reconciler_->settled(Signal::Clock::now() + kKernelDeadline);

@@ -64,7 +64,7 @@ def test_no_packet_is_lost_where_the_instance_answers_on_both_hosts(result):
 
 
 def test_both_hosts_show_each_other_while_both_are_bound():
-    fabric = moves.made_for_fipd(("bird", "bird"), None)
+    fabric = moves.made_for_fipd(("bird", "bird"), None, settle=60)
     try:
         first, second = fabric.hosts
         second.fipd.announce(FLOATING, second.instance.fixed)

@@ -51,13 +51,13 @@ def move(fabric, old, new):
 SETTLE = 1.0   # seconds, of made_for_fipd()
 
 
-def made_for_fipd(makes, core):
+def made_for_fipd(makes, core, settle=SETTLE):
     """Two hosts, one per way of attaching, with a fipd each that takes over by itself."""
     fabric = Fabric(hosts=2, makes=makes, core=core, with_fipd=False,
                     examples=("two-tors.conf", "two-tors-pipe.conf"))
     first = fabric.hosts[0]
     for host in fabric.hosts:
-        host.fipd.settings["route"] = {"settle": f"{1000 * SETTLE:.0f}ms"}
+        host.fipd.settings["route"] = {"settle": f"{1000 * settle:.0f}ms"}
         host.fipd.settings["bird"]["interval"] = "500ms"
         host.fipd.write_config()
         host.fipd.start()
