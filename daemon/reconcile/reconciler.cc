@@ -176,10 +176,21 @@ void Reconciler::suspect_interface(unsigned interface) {
   interfaces_suspect_.push_back(interface);
 }
 
+// Served from now on, after it was only prepared: the routers are to come here at once.
+void Reconciler::note_role(const Claim& claim) {
+  const IpAddress& floating = claim.binding.floating;
+  const Claim* before = bindings_.claim(floating, claim.origin);
+  const bool prepared = before != nullptr && before->role == Claim::Role::kTarget;
+  if (!prepared || claim.role != Claim::Role::kServing) return;
+  const auto until = steering_.activated(floating, claim.binding.extras->shared, Clock::now());
+  if (until) alarms_.set(*until, floating);
+}
+
 void Reconciler::put(Claim claim) {
   const IpAddress floating = claim.binding.floating;
   // What a source said in its first snapshot was here before.
   if (complete() && bindings_.winner(floating) == nullptr) steering_.bound_anew(floating);
+  note_role(claim);
   adopted_.erase(floating);
   failures_.erase(floating);
   bindings_.put(std::move(claim));

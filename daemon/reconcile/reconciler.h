@@ -201,6 +201,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   void watch(const Claim& claim, const Desired& desired);
   void unwatch(const IpAddress& floating);
   void inherit();
+  void note_role(const Claim& claim);
   void retire(const IpAddress& floating, Pass& pass);
   void note_withdrawal(const IpAddress& floating, Clock::time_point now);
   boost::asio::awaitable<void> conclude(Pass& pass);

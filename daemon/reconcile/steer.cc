@@ -65,7 +65,7 @@ void Reconciler::inherit() {
 
 Desired Reconciler::steered(const Claim& claim, Pass& pass, Steering::Word& word) {
   const IpAddress& floating = claim.binding.floating;
-  word = steering_.of(claim.binding, pass.now);
+  word = steering_.of(claim, pass.now);
   const auto lookup = [this](const IpAddress& fixed) {
     return kernel_.network.interface_to(fixed);
   };

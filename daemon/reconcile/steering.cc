@@ -1,6 +1,7 @@
 #include "daemon/reconcile/steering.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace fipd {
 namespace {
@@ -37,6 +38,14 @@ std::optional<Steering::Clock::time_point> Steering::noticed(const IpAddress& fl
   return settling_[floating] = now + rules_.settle;
 }
 
+std::optional<Steering::Clock::time_point> Steering::activated(const IpAddress& floating,
+                                                               bool shared, Clock::time_point now) {
+  if (shared || rules_.settle.count() == 0) return std::nullopt;
+  fresh_.erase(floating);
+  young_.forget(floating);
+  return settling_[floating] = now + rules_.settle;
+}
+
 void Steering::inherit_settling(const IpAddress& floating, Clock::time_point until) {
   settling_[floating] = until;
 }
@@ -60,6 +69,18 @@ Steering::Word Steering::of(const Binding& binding, Clock::time_point now) const
   const auto at = settling_.find(floating);
   if (at == settling_.end() || now >= at->second) return {};
   return {Steer::kPreferred, "taken over from another host: preferred for the settling time"};
+}
+
+Steering::Word Steering::of(const Claim& claim, Clock::time_point now) const {
+  Word word = of(claim.binding, now);
+  if (claim.role == Claim::Role::kTarget) {
+    return {Steer::kWithdrawn, fmt::format("prepared: is being migrated here from {}", claim.peer)};
+  }
+  if (claim.role == Claim::Role::kLeaving && word.steer != Steer::kWithdrawn) {
+    return {Steer::kDrained,
+            fmt::format("has moved to {}: a last resort until this binding goes", claim.peer)};
+  }
+  return word;
 }
 
 void Steering::routed(const IpAddress& floating, Clock::time_point now) {

@@ -60,6 +60,9 @@ class Steering {
                                            Clock::time_point now);
   // Nobody else does: whoever comes later is the newer one.
   void seen_alone(const IpAddress& floating) { young_.forget(floating); }
+  // What was prepared here is served from now on: preferred until then, if it is.
+  std::optional<Clock::time_point> activated(const IpAddress& floating, bool shared,
+                                             Clock::time_point now);
   // An earlier run was taking it over, or had it down because of its check.
   void inherit_settling(const IpAddress& floating, Clock::time_point until);
   void inherit_down(const IpAddress& floating) { inherited_down_.insert(floating); }
@@ -69,6 +72,9 @@ class Steering {
     std::string reason;
   };
   [[nodiscard]] Word of(const Binding& binding, Clock::time_point now) const;
+  // With the claim's role: what is being migrated here is not announced, whatever else is said of
+  // it; what has moved away is a last resort at best.
+  [[nodiscard]] Word of(const Claim& claim, Clock::time_point now) const;
   // It has a route now.
   void routed(const IpAddress& floating, Clock::time_point now);
 

@@ -96,6 +96,14 @@ struct Claim {
   // The source's name and, where one source can claim twice, the place: "api",
   // "files:/etc/fipd/floating-ips.d/a.toml".
   std::string origin;
+  // Which end of a change this host is, and who the other is.
+  enum class Role : std::uint8_t {
+    kServing,
+    kTarget,   // the instance is being migrated here: prepared, not announced
+    kLeaving,  // `peer` serves it by now: a last resort, until the claim goes
+  };
+  Role role = Role::kServing;
+  std::string peer{};
 
   friend bool operator==(const Claim&, const Claim&) = default;
 };

@@ -31,6 +31,7 @@ class Cloud:
         self.fipd = self.topology.fipd
         self.fipd.settings["etcd"] = {"endpoints": self.etcd.endpoints, "timeout": "1s",
                                       "probe": "300ms"}
+        self.fipd.settings["route"] = {"settle": "2s"}
         self.fipd.write_config()
 
     def start(self, ready=True):
@@ -241,6 +242,26 @@ def test_another_member_is_asked_when_one_dies():
         cloud.wait_well()
     finally:
         cloud.close()
+
+
+def test_a_live_migrations_target_is_prepared_takes_over_and_at_last_leaves(running):
+    host = running.host
+    running.put(3, role="target", peer="compute2")
+    running.wait_served(3)
+    assert "172.16.1.3" not in kernel.routes(host)
+    assert running.fipd.shown("172.16.1.3")["state"] == "translated"
+
+    def has_metric(*wanted):
+        return kernel.routes(host).get("172.16.1.3", (None, 0))[1] in wanted
+
+    running.put(3)
+    wait_for(lambda: has_metric(512), 4, "it takes over", 0.02)
+    wait_for(lambda: has_metric(1024), 30, "it settles", 0.2)
+    running.put(3, role="leaving", peer="compute2")
+    wait_for(lambda: has_metric(4096), 10, "it is a last resort")
+    assert "compute2" in running.fipd.shown("172.16.1.3")["reason"]
+    running.etcd.delete(f"{HOST}id3")
+    running.wait_served()
 
 
 def test_the_controller_hears_how_each_floating_ip_stands(running):

@@ -23,12 +23,12 @@ Result<std::string> text_of(const json::object& object, std::string_view name) {
   return std::string(*text);
 }
 
-Result<EtcdRecord::Role> role_of(const json::object& object) {
+Result<Claim::Role> role_of(const json::object& object) {
   const Result<std::string> role = text_of(object, "role");
   if (!role) return fail(role.error());
-  if (role->empty() || *role == "source") return EtcdRecord::Role::kServing;
-  if (*role == "target") return EtcdRecord::Role::kTarget;
-  if (*role == "leaving") return EtcdRecord::Role::kLeaving;
+  if (role->empty() || *role == "source") return Claim::Role::kServing;
+  if (*role == "target") return Claim::Role::kTarget;
+  if (*role == "leaving") return Claim::Role::kLeaving;
   return fail(ErrorCode::kBadInput, "the role '{}' is not known to this version of fipd",
               printable(*role));
 }
@@ -46,7 +46,7 @@ Result<EtcdRecord> record_of(std::string_view text) {
   const json::object* object = value.if_object();
   if (object == nullptr) return fail(ErrorCode::kBadInput, "no JSON object");
   EtcdRecord record;
-  const Result<EtcdRecord::Role> role = role_of(*object);
+  const Result<Claim::Role> role = role_of(*object);
   if (!role) return fail(role.error());
   record.role = *role;
   Result<std::string> peer = text_of(*object, "peer");
@@ -88,9 +88,11 @@ EtcdKeys fipd_keys(const std::string& prefix, std::string_view host) {
     Result<EtcdRecord> record = record_of(value);
     if (!record) return fail(std::move(record).error());
     EtcdWord word;
-    word.entries.push_back(
-        {std::move(record->binding),
-         fmt::format("etcd:{}", printable(key.substr(std::min(skip, key.size()))))});
+    EtcdWord::Entry& entry = word.entries.emplace_back();
+    entry.binding = std::move(record->binding);
+    entry.origin = fmt::format("etcd:{}", printable(key.substr(std::min(skip, key.size()))));
+    entry.role = record->role;
+    entry.peer = std::move(record->peer);
     return word;
   };
   return keys;

@@ -12,13 +12,8 @@ namespace fipd {
 // host is. Pure. Members that are not known are ignored, unlike everywhere else: a newer
 // controller may write them.
 struct EtcdRecord {
-  enum class Role : std::uint8_t {
-    kServing,  // absent, or "source"
-    kTarget,   // being migrated to this host
-    kLeaving,  // somebody else serves it by now
-  };
   Binding binding;
-  Role role = Role::kServing;
+  Claim::Role role = Claim::Role::kServing;
   std::string peer;
 
   friend bool operator==(const EtcdRecord&, const EtcdRecord&) = default;

@@ -18,6 +18,8 @@ struct EtcdWord {
   struct Entry {
     Binding binding;
     std::string origin;  // of the claim; with the address its name within the source
+    Claim::Role role = Claim::Role::kServing;
+    std::string peer{};
 
     friend bool operator==(const Entry&, const Entry&) = default;
   };

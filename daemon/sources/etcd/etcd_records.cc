@@ -67,8 +67,10 @@ void EtcdRecords::take(const EtcdPair& pair, EtcdWord word, ClaimChanges& out) {
     if (!has(word.entries, old)) out.removals.push_back({old.binding.floating, old.origin});
   }
   for (const EtcdWord::Entry& entry : word.entries) {
-    out.puts.push_back(
-        Claim{entry.binding, rank_, static_cast<std::uint64_t>(pair.revision), entry.origin});
+    Claim claim{entry.binding, rank_, static_cast<std::uint64_t>(pair.revision), entry.origin};
+    claim.role = entry.role;
+    claim.peer = entry.peer;
+    out.puts.push_back(std::move(claim));
   }
   claims_ = claims_ - known.entries.size() + word.entries.size();
   known = Known{std::move(word.entries), pair.value, pair.revision};

@@ -97,6 +97,17 @@ TEST_F(EtcdRecordsTest, RefusesARoleThatItDoesNotKnow) {
   EXPECT_THAT(records_.problems(), ElementsAre(HasSubstr("witness")));
 }
 
+TEST_F(EtcdRecordsTest, TellsWhichEndOfAMoveThisHostIs) {
+  const auto role = [&](const std::string& more) {
+    const ClaimChanges changes = put("a", value("172.16.1.3", more));
+    return changes.puts.empty() ? std::nullopt : std::optional(changes.puts[0].role);
+  };
+  EXPECT_EQ(role(R"(,"role":"target","peer":"compute1")"), Claim::Role::kTarget);
+  EXPECT_EQ(role(R"(,"role":"source","peer":"compute2")"), Claim::Role::kServing);
+  EXPECT_EQ(role(R"(,"role":"leaving","peer":"compute2")"), Claim::Role::kLeaving);
+  EXPECT_EQ(role(""), Claim::Role::kServing);
+}
+
 TEST_F(EtcdRecordsTest, RemovesWhatATrustedSnapshotLacks) {
   ASSERT_TRUE(records_.load(many(20), true, rule_).removals.empty());
   const ClaimChanges changes = records_.load(many(15), true, rule_);

@@ -231,5 +231,38 @@ TEST_F(Steers, WhatItsCheckHadWithdrawnStaysWithdrawnOverARestart) {
   EXPECT_THAT(metrics(kA), ElementsAre(1024));
 }
 
+TEST_F(Steers, WhatIsBeingMigratedHereIsTranslatedAndNotAnnouncedAndTakesOverWhenItIsServed) {
+  start();
+  Claim target = claim(kA, "10.65.0.13");
+  target.role = Claim::Role::kTarget;
+  target.peer = "compute1";
+  reconciler_->put(target);
+  settle();
+  EXPECT_THAT(metrics(kA), IsEmpty());
+  EXPECT_TRUE(nat_.elements.contains({nat::Map::kFixedByFloating, address(kA)}));
+  EXPECT_EQ(state_of(kA), State::kTranslated);
+  EXPECT_THAT(reason(kA), HasSubstr("migrated here from compute1"));
+  target.role = Claim::Role::kServing;
+  reconciler_->put(target);
+  settle();
+  EXPECT_THAT(metrics(kA), ElementsAre(512));
+  run_for(milliseconds(150));
+  settle();
+  EXPECT_THAT(metrics(kA), ElementsAre(1024));
+}
+
+TEST_F(Steers, WhatHasMovedAwayIsALastResortAndStillTranslated) {
+  start();
+  put(kA, "10.65.0.13");
+  Claim leaving = claim(kA, "10.65.0.13");
+  leaving.role = Claim::Role::kLeaving;
+  leaving.peer = "compute2";
+  reconciler_->put(leaving);
+  settle();
+  EXPECT_THAT(metrics(kA), ElementsAre(4096));
+  EXPECT_TRUE(nat_.elements.contains({nat::Map::kFixedByFloating, address(kA)}));
+  EXPECT_THAT(reason(kA), HasSubstr("moved to compute2"));
+}
+
 }  // namespace
 }  // namespace fipd
