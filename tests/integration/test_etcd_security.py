@@ -126,6 +126,9 @@ class GuardedCloud(Cloud):
                     "range_end": b64("/fipd/v1/host/compute10")}}),
                 ("/auth/role/grant", {"name": "host", "perm": {"permType": "READ",
                                                                "key": b64(READY)}}),
+                ("/auth/role/grant", {"name": "host", "perm": {
+                    "permType": "READWRITE", "key": b64("/fipd/v1/status/compute1/"),
+                    "range_end": b64("/fipd/v1/status/compute10")}}),
                 ("/auth/user/grant", {"user": "fipd", "role": "host"}),
                 ("/auth/enable", {})):
             answer = self.etcd.ask(path, body)
