@@ -12,10 +12,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fipd::EtcdRecords records(keys, 0);
   std::set<std::string> claimed;
   const auto take = [&](const fipd::ClaimChanges& changes) {
-    for (const auto& [binding, rank, revision, origin] : changes.puts) {
+    for (const fipd::Claim& claim : changes.puts) {
+      const fipd::Binding& binding = claim.binding;
       if (binding.floating.is_v4() != binding.fixed.is_v4()) __builtin_trap();
       if (binding.interface.size() > fipd::kMaxInterfaceName) __builtin_trap();
-      claimed.insert(origin + " " + binding.floating.to_string());
+      claimed.insert(claim.origin + " " + binding.floating.to_string());
     }
     for (const auto& removal : changes.removals) {
       claimed.erase(removal.origin + " " + removal.floating.to_string());
