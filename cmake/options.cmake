@@ -17,6 +17,9 @@ target_link_libraries(fipd_options INTERFACE Threads::Threads fmt::fmt)
 if(FIPD_SANITIZE)
   target_compile_options(fipd_options INTERFACE
     -fsanitize=${FIPD_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  if(FIPD_SANITIZE_NOT)
+    target_compile_options(fipd_options INTERFACE -fno-sanitize=${FIPD_SANITIZE_NOT})
+  endif()
   target_link_options(fipd_options INTERFACE -fsanitize=${FIPD_SANITIZE})
 endif()
 

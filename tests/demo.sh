@@ -80,10 +80,10 @@ tests/support/install.sh
 ok "all there"
 
 title "Build (cmake --preset release)"
-launcher=
-command -v ccache >/dev/null && launcher=-DCMAKE_CXX_COMPILER_LAUNCHER=ccache
+# Said also where there is none: a build folder remembers the one of its last configuration.
+launcher=-DCMAKE_CXX_COMPILER_LAUNCHER=$(command -v ccache) || true
 mkdir -p build
-cmake --preset release $launcher >build/demo-configure.log 2>&1 ||
+cmake --preset release "$launcher" >build/demo-configure.log 2>&1 ||
   { tail -n 30 build/demo-configure.log; die "cmake, see build/demo-configure.log"; }
 cmake --build build/release -j "$(nproc)" --target fipd fipctl 2>&1 | tee build/demo-build.log |
   awk '/^\[[0-9]+\/[0-9]+\]/ { split($1, n, /[][\/]/); if (n[2] == n[3] || n[2] % 10 == 0)

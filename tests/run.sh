@@ -3,8 +3,8 @@
 # namespaces, the unit tests again under ASan and UBSan, and the fuzz targets for some seconds each.
 #   tests/run.sh           all of that
 #   tests/run.sh --quick   release build, and no test that takes more than some seconds
-#   tests/run.sh --full    besides: integration tests under ASan, clang-tidy, longer fuzzing, and the
-#                          BIRDs of Debian 13 (build/trixie, by debootstrap)
+#   tests/run.sh --full    besides: integration tests under ASan, all checks of UBSan, clang-tidy, longer
+#                          fuzzing, and the BIRDs of Debian 13 (build/trixie, by debootstrap)
 # As root, on Debian 12. Logs: build/logs. The last line is "N passed, N failed".
 set -uo pipefail
 export LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
@@ -27,18 +27,24 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd) && cd "$root" || exi
 logs=$root/build/logs
 rm -rf "$logs" && mkdir -p "$logs" || exit 1
 jobs=$(nproc)
-launcher=()
-command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+# Said also where there is none: a build folder remembers the one of its last configuration.
+launcher=-DCMAKE_CXX_COMPILER_LAUNCHER=$(command -v ccache)
 
 child=
+background=
 stop_all() {
   trap '' INT TERM HUP
   [ -z "$child" ] || kill -TERM -- "-$child" 2>/dev/null
+  [ -z "$background" ] || kill -TERM "$background" 2>/dev/null
   wait
   echo "interrupted"
   exit 130
 }
 trap stop_all INT TERM HUP
+
+# Every check of UBSan costs compile time: the whole of them only where time does not matter.
+configuration=()
+[ $mode = full ] && configuration=(-DFIPD_SANITIZE_NOT=)
 
 # step NAME SECONDS COMMAND...: one command with its log. Its failure is one failed test unless a
 # report (NAME.xml) has told its failures already.
@@ -77,7 +83,7 @@ summary() {
 build() {
   local preset=$1
   shift
-  step "configure-$preset" 120 cmake --preset "$preset" "${launcher[@]}" || return 1
+  step "configure-$preset" 120 cmake --preset "$preset" "$launcher" "${configuration[@]}" || return 1
   step "build-$preset" 1500 cmake --build "build/$preset" -j "$jobs" ${1:+--target} "$@"
 }
 
@@ -93,48 +99,63 @@ py_tests() {  # NAME SECONDS FOLDERS AND OPTIONS...
     --junitxml "$logs/$name.xml" "$@"
 }
 
-fuzz() {  # SECONDS EACH
-  local sources targets=() source name seeds fresh
-  sources=$(find tests/fuzz -maxdepth 1 -name '*.cc' | sort)
-  for source in $sources; do targets+=("fuzz_$(basename "$source" .cc)"); done
-  [ ${#targets[@]} -gt 0 ] || return 0
-  build clang "${targets[@]}" || return 1
-  for source in $sources; do
-    name=$(basename "$source" .cc)
-    seeds=("$root/tests/fuzz/corpus/$name")
-    [ -d "${seeds[0]}" ] || seeds=()
-    fresh=$(mktemp -d "${TMPDIR:-/tmp}/fipd-fuzz-XXXXXX")
-    # What the fuzzer finds new goes to the first folder, not into the tree.
-    step "fuzz-$name" $(($1 + 60)) "$root/build/clang/tests/fuzz/fuzz_$name" "$fresh" \
-      "${seeds[@]}" -max_total_time="$1" -timeout=10 \
-      -rss_limit_mb=2048 -artifact_prefix="$logs/fuzz-$name-" && : >"$logs/fuzz-$name.passed"
-    rm -rf "$fresh"
-  done
+fuzz_sources=$(find tests/fuzz -maxdepth 1 -name '*.cc' | sort)
+
+# Builds that take long, at the lowest priority beside tests that mostly wait.
+builds_beside() {
+  child='' background=''
+  trap stop_all INT TERM HUP
+  local targets=() source
+  for source in $fuzz_sources; do targets+=("fuzz_$(basename "$source" .cc)"); done
+  renice -n 19 $BASHPID >/dev/null
+  build asan && : >"$logs/asan.built"
+  build clang "${targets[@]}" && : >"$logs/clang.built"
 }
 
-# The files of integration tests run side by side: each has namespaces of its own, and mostly waits.
-side_by_side=(-n 2 --dist loadfile)
+# fuzz NAME SECONDS: one target; what the fuzzer finds new goes to a folder of its own, not into the tree.
+fuzz() {
+  local name=$1 seeds=("$root/tests/fuzz/corpus/$1") fresh
+  [ -d "${seeds[0]}" ] || seeds=()
+  fresh=$(mktemp -d "${TMPDIR:-/tmp}/fipd-fuzz-XXXXXX")
+  step "fuzz-$name" $(($2 + 60)) "$root/build/clang/tests/fuzz/fuzz_$name" "$fresh" "${seeds[@]}" \
+    -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$logs/fuzz-$name-" &&
+    : >"$logs/fuzz-$name.passed"
+  rm -rf "$fresh"
+}
+
 step install 900 tests/support/install.sh
 py_tests lint 120 tests/lint
 # The unit tests are built once, under the sanitizers, unless everything or only the release build is
 # wanted: they take as long to compile as the daemon.
 targets=(fipd fipctl)
 [ $mode = normal ] || targets=()
-if build release "${targets[@]}"; then
-  [ $mode = normal ] || unit_tests release
-  options=()
-  [ $mode = normal ] || options=("--$mode")
-  py_tests integration 900 tests/integration "${side_by_side[@]}" "${options[@]}"
-fi
 options=()
 [ $mode = normal ] || options=("--$mode")
-py_tests neutron 900 neutron/tests "${side_by_side[@]}" "${options[@]}"
+# The files of Python tests run side by side: each has namespaces of its own, and mostly waits.
+options+=(-n 2 --dist loadfile)
+build release "${targets[@]}" && released=yes || released=no
 if [ $mode != quick ]; then
-  build asan && unit_tests asan
-  fuzz "$([ $mode = full ] && echo 60 || echo 5)"
+  builds_beside >"$logs/beside" 2>&1 &
+  background=$!
 fi
-if [ $mode = full ] && [ -x build/asan/daemon/fipd ]; then
-  FIPD_BUILD=$root/build/asan py_tests integration-asan 1800 tests/integration "${side_by_side[@]}"
+if [ "$released" = yes ]; then
+  [ $mode = normal ] || unit_tests release
+  py_tests integration 900 tests/integration "${options[@]}"
+fi
+py_tests neutron 900 neutron/tests "${options[@]}"
+if [ $mode != quick ]; then
+  wait $background
+  background=
+  cat "$logs/beside"
+  [ ! -e "$logs/asan.built" ] || unit_tests asan
+  if [ -e "$logs/clang.built" ]; then
+    for source in $fuzz_sources; do
+      fuzz "$(basename "$source" .cc)" $([ $mode = full ] && echo 60 || echo 5)
+    done
+  fi
+fi
+if [ $mode = full ] && [ -e "$logs/asan.built" ]; then
+  FIPD_BUILD=$root/build/asan py_tests integration-asan 1800 tests/integration "${options[@]}"
   step clang-tidy 3600 run-clang-tidy-14 -quiet -p build/asan "$root/(bgp|nat|daemon)/.*\.cc" &&
     : >"$logs/clang-tidy.passed"
 fi
