@@ -32,7 +32,8 @@ def strangers(namespace):
 
 
 def nat(namespace, table="fipd"):
-    """{map name: {key: value}} of `table inet fipd`; empty where there is no such table."""
+    """{map name: {key: value}} of `table inet fipd`, of keys that are one address; empty where there is
+    no such table."""
     done = namespace.run("nft", "-j", "list", "table", "inet", table, check=False)
     if done.returncode != 0:
         return {}
@@ -40,7 +41,8 @@ def nat(namespace, table="fipd"):
     for entry in json.loads(done.stdout)["nftables"]:
         if "map" in entry:
             content = entry["map"]
-            maps[content["name"]] = dict(content.get("elem", []))
+            maps[content["name"]] = {key: value for key, value in content.get("elem", [])
+                                     if isinstance(key, str)}
     return maps
 
 

@@ -148,6 +148,11 @@ class Lab:
         self.namespaces.append(made)
         return made
 
+    def remove_namespace(self, namespace):
+        """Its name may be used again."""
+        self.namespaces.remove(namespace)
+        namespace.delete()
+
     def file(self, name):
         return os.path.join(self.folder, name)
 

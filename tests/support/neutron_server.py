@@ -13,7 +13,7 @@ import signal
 import time
 
 from etcd_server import free_port
-from namespaces import run
+from namespaces import Failed, run
 from waiting import wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -169,15 +169,19 @@ class Neutron:
         finally:
             connection.close()
 
-    def _patiently(self, method, path, body=None):
+    def patiently(self, method, path, body=None):
+        """As api(), asked again where only SQLite was in the way."""
+        return self._try_again(lambda: self.api(method, path, body))
+
+    def _try_again(self, request):
         """SQLite refuses a transaction that another process has overtaken, where MariaDB would
         wait, and Neutron answers 500 then: asked again, if the log says that it was this."""
-        for attempts_left in (2, 1, 0):
+        for attempts_left in (4, 3, 2, 1, 0):
             known = os.path.getsize(self.process.log)
             try:
-                return self.api(method, path, body)
-            except Refused as refused:
-                if refused.status != 500 or not attempts_left:
+                return request()
+            except (Refused, Failed) as refused:
+                if "500" not in str(refused) or not attempts_left:
                     raise
                 with open(self.process.log, errors="replace") as log:
                     log.seek(known)
@@ -186,16 +190,16 @@ class Neutron:
 
     def create(self, kind, **fields):
         """create("network", name="n1") -> the network as Neutron has it."""
-        return self._patiently("POST", _path(kind), {kind: fields})[kind]
+        return self.patiently("POST", _path(kind), {kind: fields})[kind]
 
     def update(self, kind, ident, **fields):
-        return self._patiently("PUT", f"{_path(kind)}/{ident}", {kind: fields})[kind]
+        return self.patiently("PUT", f"{_path(kind)}/{ident}", {kind: fields})[kind]
 
     def show(self, kind, ident):
         return self.api("GET", f"{_path(kind)}/{ident}")[kind]
 
     def delete(self, kind, ident):
-        self._patiently("DELETE", f"{_path(kind)}/{ident}")
+        self.patiently("DELETE", f"{_path(kind)}/{ident}")
 
     def list(self, kind, query=""):
         return self.api("GET", f"{_path(kind)}{query}")[_many(kind)]
@@ -207,12 +211,14 @@ class Neutron:
                "OS_ENDPOINT": f"http://{self.host}:{self.port}"}
         if self.namespace:
             argv = self.namespace.prefix(*argv)
-        return run(*argv, timeout=timeout, env=env, check=check).stdout
+        return self._try_again(lambda: run(*argv, timeout=timeout, env=env, check=check).stdout)
 
     def sync(self, *words):
         """fipd-neutron-sync: (exit code, output)."""
-        done = run(PYTHON, "-m", "networking_fipd.cmd.sync", "--config-file", self.config, *words,
-                   check=False, timeout=60, env=environment(self.lab))
+        argv = [PYTHON, "-m", "networking_fipd.cmd.sync", "--config-file", self.config, *words]
+        if self.namespace:
+            argv = self.namespace.prefix(*argv)
+        done = run(*argv, check=False, timeout=60, env=environment(self.lab))
         return done.returncode, done.stdout + done.stderr
 
 

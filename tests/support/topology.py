@@ -32,24 +32,32 @@ class Instance:
 
     def plug(self):
         """Makes the tap and everything around it, on both sides."""
-        host = self.host.namespace
-        run("ip", "link", "add", "name", self.tap, "netns", host.name, "type", "veth",
-            "peer", "name", "eth0", "netns", self.namespace.name)
-        host.sysctl({f"ipv4.conf.{self.tap}.proxy_arp": 1, f"ipv4.neigh.{self.tap}.proxy_delay": 0})
-        self.raise_tap()
-        self.namespace.ip("link set eth0 up",
-                          f"addr add {self.fixed}/32 dev eth0",
-                          "route add 169.254.1.1 dev eth0 scope link",
-                          "route add default via 169.254.1.1 dev eth0",
-                          f"addr add {self.fixed6}/128 dev eth0 nodad",
-                          "route add ::/0 via fe80::1 dev eth0")
+        self.attach(self.host, "eth0")
+        self.use("eth0")
 
-    def raise_tap(self):
+    def attach(self, host, device):
+        """A tap on `host`, and its other end here: not used yet, as before a live migration's end."""
+        run("ip", "link", "add", "name", self.tap, "netns", host.namespace.name, "type", "veth",
+            "peer", "name", device, "netns", self.namespace.name)
+        host.namespace.sysctl({f"ipv4.conf.{self.tap}.proxy_arp": 1,
+                               f"ipv4.neigh.{self.tap}.proxy_delay": 0})
+        self.raise_tap(host)
+
+    def use(self, device):
+        self.namespace.ip(f"link set {device} up",
+                          f"addr replace {self.fixed}/32 dev {device}",
+                          f"route replace 169.254.1.1 dev {device} scope link",
+                          f"route replace default via 169.254.1.1 dev {device}",
+                          f"addr replace {self.fixed6}/128 dev {device} nodad",
+                          f"route replace ::/0 via fe80::1 dev {device}")
+
+    def raise_tap(self, host=None):
         """Up, with the host's routes to the fixed IPs: what the cloud's agent does."""
-        self.host.namespace.ip(f"link set {self.tap} up",
-                               f"addr replace fe80::1/64 dev {self.tap} nodad",
-                               f"route replace {self.fixed} dev {self.tap} scope link",
-                               f"route replace {self.fixed6} dev {self.tap}")
+        host = host or self.host
+        host.namespace.ip(f"link set {self.tap} up",
+                          f"addr replace fe80::1/64 dev {self.tap} nodad",
+                          f"route replace {self.fixed} dev {self.tap} scope link",
+                          f"route replace {self.fixed6} dev {self.tap}")
 
     def lower_tap(self):
         self.host.namespace.ip(f"link set {self.tap} down")
@@ -93,6 +101,23 @@ class Host:
         self.instances.append(instance)
         return instance
 
+    def take_over(self, instance, device):
+        """The instance runs here from now on, behind the tap whose other end is `device`."""
+        instance.use(device)
+        self._router.ip(f"route replace {instance.fixed} via {self.address}",
+                        f"route replace {instance.fixed6} via {self.address6}")
+        instance.unplug()
+        instance.host.instances.remove(instance)
+        instance.host = self
+        self.instances.append(instance)
+
+    def remove_instance(self, instance):
+        self.instances.remove(instance)
+        self._router.ip(f"route del {instance.fixed}", f"route del {instance.fixed6}")
+        instance.server.close()
+        instance.unplug()
+        self._lab.remove_namespace(instance.namespace)
+
     @property
     def session(self):
         """The router's name for its BGP session with this host."""
@@ -100,12 +125,12 @@ class Host:
 
 
 class Topology:
-    """One or two compute hosts; two instances on the first, one on the second."""
+    """Compute hosts; two instances on the first, one on the second, unless without any."""
 
-    def __init__(self, hosts=1, with_fipd=True):
+    def __init__(self, hosts=1, with_fipd=True, instances=True):
         self.lab = Lab()
         try:
-            self._build(hosts, with_fipd)
+            self._build(hosts, with_fipd, instances)
         except BaseException as error:
             logs = self.lab.logs()
             self.lab.close()
@@ -113,7 +138,7 @@ class Topology:
                 raise type(error)(f"{error}\n{logs}") from error
             raise
 
-    def _build(self, hosts, with_fipd):
+    def _build(self, hosts, with_fipd, instances):
         lab = self.lab
         self.router = lab.namespace("router")
         self.client = lab.namespace("client")
@@ -129,15 +154,19 @@ class Topology:
         lab.at_close.append(self.server.close)
         self.hosts = [Host(lab, self.router, number + 1) for number in range(hosts)]
         self.host = self.hosts[0]
-        self.host.add_instance(13, "tap9a7e0868-da")
-        self.host.add_instance(14, "tap1b2c3d4e-5f")
-        if hosts > 1:
-            self.hosts[1].add_instance(23, "tap5e6f7a8b-9c")
-        self.instance, self.neighbour = self.host.instances[:2]
+        if instances:
+            self._add_instances()
         self._start_routing()
         if with_fipd:
             for host in self.hosts:
                 host.fipd.start()
+
+    def _add_instances(self):
+        self.host.add_instance(13, "tap9a7e0868-da")
+        self.host.add_instance(14, "tap1b2c3d4e-5f")
+        if len(self.hosts) > 1:
+            self.hosts[1].add_instance(23, "tap5e6f7a8b-9c")
+        self.instance, self.neighbour = self.host.instances[:2]
 
     def _start_routing(self):
         self.bird = Bird(self.lab, self.router, "bird-router")
