@@ -44,9 +44,18 @@ class Server:
 
     def move(self, host):
         """The instance goes to another host at once; Neutron is not told."""
+        source = self.host
         self.instance.attach(host, "eth1")
+        self.switch(host)
+        self.unplug(source)
+
+    def switch(self, host):
+        """The last step of a hypervisor's migration: it stops there and goes on here."""
         host.take_over(self.instance, "eth1")
         self.host = host
+
+    def unplug(self, host):
+        host.namespace.ip(f"link del {self.tap}")
 
     def delete(self):
         """The instance with its tap, then the port, as Nova does."""

@@ -51,6 +51,11 @@ class Instance:
                           f"addr replace {self.fixed6}/128 dev {device} nodad",
                           f"route replace ::/0 via fe80::1 dev {device}")
 
+    def leave(self):
+        """Nothing is heard behind the present tap any more, which keeps its carrier."""
+        self.namespace.nft("table netdev left { chain ingress { type filter hook ingress device eth0 "
+                           "priority 0; policy drop; }; }\n")
+
     def raise_tap(self, host=None):
         """Up, with the host's routes to the fixed IPs: what the cloud's agent does."""
         host = host or self.host
@@ -102,11 +107,12 @@ class Host:
         return instance
 
     def take_over(self, instance, device):
-        """The instance runs here from now on, behind the tap whose other end is `device`."""
+        """The instance runs here from now on, behind the tap whose other end is `device`; the other tap
+        stays, with nobody behind it."""
+        instance.leave()
         instance.use(device)
         self._router.ip(f"route replace {instance.fixed} via {self.address}",
                         f"route replace {instance.fixed6} via {self.address6}")
-        instance.unplug()
         instance.host.instances.remove(instance)
         instance.host = self
         self.instances.append(instance)
