@@ -1,0 +1,125 @@
+"""Whatever befalls etcd and neutron-server, and however many change at once: in the end the database,
+etcd and the kernels of both hosts say the same."""
+import concurrent.futures
+import random
+
+import pytest
+
+import kernel
+from neutron_cloud import NeutronCloud
+from neutron_server import Refused
+from waiting import wait_for
+
+pytestmark = pytest.mark.slow
+
+PORTS, FLOATING_IPS, CHANGES, CLIENTS = 12, 10, 200, 8
+
+
+class Shared:
+    """Ports without instances: the kernels translate, and have no routes."""
+
+    def __init__(self):
+        # No comparison helps: what is right must be so by the events alone, or at a leader's start.
+        self.cloud = NeutronCloud(settings={"compare_interval": 3600, "handover": 1}, api_workers=2)
+        self.ports = [self.cloud.model.port(f"compute{n % 2 + 1}") for n in range(PORTS)]
+        self.fips = [self.cloud.floating_ip() for _ in range(FLOATING_IPS)]
+
+    def associate(self, fip, port):
+        self.cloud.neutron.update("floatingip", fip["id"], port_id=port and port["id"])
+
+    def database(self):
+        """{host: {floating: fixed}} as the API shows it."""
+        hosts = {port["id"]: port["binding:host_id"] for port in self.cloud.neutron.list("port")}
+        found = {host.name: {} for host in self.cloud.hosts}
+        for fip in self.cloud.neutron.list("floatingip"):
+            if fip["port_id"]:
+                found[hosts[fip["port_id"]]][fip["floating_ip_address"]] = fip["fixed_ip_address"]
+        return found
+
+    def etcd(self):
+        found = {host.name: {} for host in self.cloud.hosts}
+        for key, value in self.cloud.etcd.objects("/fipd/v1/host/").items():
+            found[key.split("/")[4]][value["floating"]] = value["fixed"]
+        return found
+
+    def kernels(self):
+        return {host.name: kernel.translations(host.namespace) for host in self.cloud.hosts}
+
+    def all_say_the_same(self, timeout=60):
+        def same():
+            wanted = self.database()
+            assert self.etcd() == wanted, f"etcd {self.etcd()}, database {wanted}"
+            assert self.kernels() == wanted, f"kernels {self.kernels()}, database {wanted}"
+            return True
+        wait_for(same, timeout, "database, etcd and kernels agree", 0.2)
+        return self.database()
+
+
+@pytest.fixture(scope="module")
+def shared():
+    made = Shared()
+    yield made
+    made.cloud.close()
+
+
+def change(shared, seed):
+    """One change by chance. Neutron refuses some: two floating IPs on one address."""
+    choice = random.Random(seed)
+    fip, port = choice.choice(shared.fips), choice.choice(shared.ports)
+    try:
+        what = choice.randrange(4)
+        if what == 0:
+            shared.associate(fip, None)
+        elif what == 1:
+            shared.cloud.neutron.update("port", port["id"], **{
+                "binding:host_id": f"compute{choice.randrange(2) + 1}"})
+        else:
+            shared.associate(fip, port)
+    except Refused as refused:
+        # 409: it is so already. 500: SQLite was locked too long, which is SQLite's way.
+        assert refused.status in (404, 409, 500, 503), refused
+        return False
+    return True
+
+
+def test_after_200_racing_changes_over_two_workers_all_say_the_same(shared):
+    with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+        done = list(pool.map(lambda seed: change(shared, seed), range(CHANGES)))
+    assert sum(done) > CHANGES / 4, "most changes were refused"
+    said = shared.all_say_the_same()
+    assert sum(map(len, said.values())) > 2, said
+
+
+def test_changes_while_etcd_is_dead_arrive_when_it_is_back(shared):
+    first, second = shared.fips[:2]
+    for fip in shared.fips:
+        shared.associate(fip, None)
+    shared.associate(first, shared.ports[0])
+    before = shared.all_say_the_same()
+    shared.cloud.etcd.kill()
+    shared.associate(first, shared.ports[1])
+    shared.associate(second, shared.ports[2])
+    assert shared.kernels() == before, "losing a source removes nothing"
+    shared.cloud.etcd.start()
+    served = {}
+    for found in shared.all_say_the_same().values():
+        served.update(found)
+    assert served == {fip["floating_ip_address"]: port["fixed_ips"][0]["ip_address"]
+                      for fip, port in zip((first, second), shared.ports[1:3])}
+
+
+def test_what_a_server_committed_and_did_not_write_is_written_by_the_next(shared):
+    first, second = shared.fips[:2]
+    for fip, port in ((first, None), (second, shared.ports[0])):
+        shared.associate(fip, port)
+    before = shared.all_say_the_same()
+    # It has committed, and cannot write; then it is no more.
+    shared.cloud.etcd.sleep()
+    shared.associate(first, shared.ports[3])
+    shared.associate(second, shared.ports[5])
+    shared.cloud.neutron.kill()
+    shared.cloud.etcd.wake()
+    assert shared.kernels() == before, "nothing was written"
+    shared.cloud.neutron.start()
+    said = shared.all_say_the_same()
+    assert said != before
