@@ -143,7 +143,7 @@ class _Records:
 
     def _floating_ip(self, row):
         return placement.FloatingIp(
-            id=row.id, address=row.floating_ip_address, created=str(row.created_at),
+            id=row.id, address=row.floating_ip_address, created=_age(row),
             status=row.status, port=self._ports.get(row.fixed_port_id),
             fixed=row.fixed_ip_address,
             # Other L3 plugins than Neutron's own may know no routers.
@@ -153,7 +153,7 @@ class _Records:
             limits=self._limits.get(("fip", row.id)) or self._limits.get(
                 ("network", row.floating_network_id), ()),
             siblings=tuple(sorted(
-                (str(other.created_at), other.id)
+                (_age(other), other.id)
                 for other in self._siblings.get((row.fixed_port_id, row.fixed_ip_address), ())
                 if other.id != row.id)))
 
@@ -168,8 +168,8 @@ class _Records:
         fip, router, attributes = l3.FloatingIP, l3.Router, standard_attr.StandardAttribute
         return self._session.query(
             fip.id, fip.floating_ip_address, fip.fixed_port_id, fip.fixed_ip_address,
-            fip.router_id, fip.status, fip.floating_network_id, attributes.created_at,
-            router.admin_state_up, router.gw_port_id
+            fip.router_id, fip.status, fip.floating_network_id, fip.standard_attr_id,
+            attributes.created_at, router.admin_state_up, router.gw_port_id
         ).join(attributes, attributes.id == fip.standard_attr_id
                ).outerjoin(router, router.id == fip.router_id
                            ).filter(fip.id.in_(ids)).all()
@@ -211,7 +211,8 @@ class _Records:
         rows = collections.defaultdict(list)
         for some in _slices(port_ids):
             for row in self._session.query(
-                    fip.id, fip.fixed_port_id, fip.fixed_ip_address, attributes.created_at
+                    fip.id, fip.fixed_port_id, fip.fixed_ip_address, fip.standard_attr_id,
+                    attributes.created_at
             ).join(attributes, attributes.id == fip.standard_attr_id
                    ).filter(fip.fixed_port_id.in_(some)):
                 rows[row.fixed_port_id, row.fixed_ip_address].append(row)
@@ -232,6 +233,11 @@ class _Records:
                    ).filter(bound[0].in_(ids)).order_by(rule.direction):
                 rules[kind, row[0]] += (tuple(row[1:]),)
         return rules
+
+
+def _age(row):
+    """Sorts the older first. The database keeps whole seconds: of one second, the serial decides."""
+    return f"{row.created_at} {row.standard_attr_id:020}"
 
 
 def _slices(ids):
