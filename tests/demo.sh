@@ -6,6 +6,8 @@
 #
 # in network namespaces, and shows what an operator would look at, step by step. Every step fails
 # loudly where what it shows is not true.   --keep leaves all running and says how to look around.
+# --neutron shows the same from `openstack floating ip set --port` on: a real Neutron and etcd, and two
+# compute hosts.
 set -euo pipefail
 export LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 export HOME=${HOME:-/root}
@@ -13,11 +15,13 @@ unset CDPATH
 umask 022
 
 keep=no
+neutron=no
 for word in "$@"; do
   case $word in
     --keep) keep=yes ;;
-    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) echo "demo.sh: $word? Usage: demo.sh [--keep]" >&2; exit 2 ;;
+    --neutron) neutron=yes ;;
+    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "demo.sh: $word? Usage: demo.sh [--neutron] [--keep]" >&2; exit 2 ;;
   esac
 done
 [ "$(id -u)" = 0 ] || { echo "demo.sh: namespaces need root" >&2; exit 1; }
@@ -92,6 +96,12 @@ cmake --build build/release -j "$(nproc)" --target fipd fipctl 2>&1 | tee build/
 fipd=$root/build/release/daemon/fipd
 fipctl=$root/build/release/daemon/control/fipctl/fipctl
 ok "$("$fipd" --version), $("$fipctl" --version)"
+if [ $neutron = yes ]; then
+  keeping=()
+  [ $keep = no ] || keeping=(--keep)
+  FIPD_DEMO_STEPS=$number FIPD_BUILD=$root/build/release \
+    exec /usr/bin/python3 tests/support/demo_neutron.py "${keeping[@]}"
+fi
 
 dir=$(mktemp -d /tmp/fipd-demo-XXXXXX)
 chmod 755 "$dir"

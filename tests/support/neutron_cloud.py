@@ -64,12 +64,13 @@ class Server:
 
 
 class NeutronCloud:
-    """settings: of networking_fipd, over those of Neutron's class; api_workers as there."""
+    """settings: of networking_fipd, over those of Neutron's class; api_workers as there. networks=False:
+    nothing in Neutron yet, no `model`."""
 
-    def __init__(self, hosts=2, settings=None, api_workers=1):
+    def __init__(self, hosts=2, settings=None, api_workers=1, networks=True):
         self.topology = Topology(hosts, with_fipd=False, instances=False)
         try:
-            self._build(settings or {}, api_workers)
+            self._build(settings or {}, api_workers, networks)
         except BaseException as error:
             logs = self.lab.logs()
             self.close()
@@ -77,14 +78,14 @@ class NeutronCloud:
                 raise type(error)(f"{error}\n{logs}") from error
             raise
 
-    def _build(self, settings, api_workers):
+    def _build(self, settings, api_workers, networks):
         self.controller = self.lab.namespace("controller")
         self._connect()
         self.etcd = Etcd(self.lab, namespace=self.controller, host=CONTROLLER)
         self.neutron = Neutron(
             self.lab, self.etcd.endpoints, api_workers, self.controller, host=CONTROLLER,
             settings={"networking_fipd": {"handover": 2, **settings}})
-        self.model = Cloud(self.neutron)
+        self.model = Cloud(self.neutron) if networks else None
         for host in self.hosts:
             host.fipd.settings["etcd"] = {"endpoints": self.etcd.endpoints, "timeout": "2s",
                                           "probe": "500ms"}
