@@ -12,6 +12,9 @@
 namespace fipd::nat {
 namespace {
 
+// The kernel's bits of CTA_FILTER_ORIG_FLAGS and CTA_FILTER_REPLY_FLAGS have no names in its header
+// for users: this is CTA_FILTER_FLAG(CTA_IP_DST) of nf_internals.h.
+constexpr std::uint32_t kFilterByDestination = 1U << 1;
 constexpr std::size_t kHeaders = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(nfgenmsg));
 
 struct Tuple {
@@ -64,6 +67,24 @@ std::size_t append_headers(unsigned type, unsigned flags, unsigned family, std::
   generic.nfgen_family = static_cast<std::uint8_t>(family);
   std::memcpy(out.data() + at + NLMSG_HDRLEN, &generic, sizeof generic);
   return at;
+}
+
+// What `append` appends becomes the nested attribute's body.
+template <typename Append>
+void append_nested(unsigned type, std::vector<std::byte>& out, Append append) {
+  const std::size_t at = out.size();
+  out.resize(at + NLA_HDRLEN);
+  append();
+  nlattr header;
+  header.nla_type = static_cast<std::uint16_t>(NLA_F_NESTED | type);
+  header.nla_len = static_cast<std::uint16_t>(out.size() - at);
+  std::memcpy(out.data() + at, &header, sizeof header);
+}
+
+// nlmsg_len of the message that began at `at` and is the last.
+void end_message(std::size_t at, std::vector<std::byte>& out) {
+  const auto length = static_cast<std::uint32_t>(out.size() - at);
+  std::memcpy(out.data() + at, &length, sizeof length);  // nlmsg_len comes first
 }
 
 void append_attribute(unsigned type, std::span<const std::byte> body, std::vector<std::byte>& out) {
@@ -125,6 +146,24 @@ std::vector<std::byte> connection_dump(int family, std::uint32_t sequence) {
   return out;
 }
 
+std::vector<std::byte> connection_dump(const IpAddress& address, End end, std::uint32_t sequence) {
+  std::vector<std::byte> out = connection_dump(AF_INET, sequence);
+  const AddressBytes bytes = to_bytes(address);
+  const std::span<const std::uint8_t> destination(bytes.data, bytes.size);
+  const bool original = end == End::kOriginalDestination;
+  append_nested(original ? CTA_TUPLE_ORIG : CTA_TUPLE_REPLY, out, [&] {
+    append_nested(CTA_TUPLE_IP, out,
+                  [&] { append_attribute(CTA_IP_V4_DST, std::as_bytes(destination), out); });
+  });
+  append_nested(CTA_FILTER, out, [&] {
+    // Of the host's byte order, unlike everything else here.
+    append_attribute(original ? CTA_FILTER_ORIG_FLAGS : CTA_FILTER_REPLY_FLAGS,
+                     std::as_bytes(std::span(&kFilterByDestination, 1)), out);
+  });
+  end_message(0, out);
+  return out;
+}
+
 void append_deletion(const ConnectionView& connection, std::uint32_t sequence,
                      std::vector<std::byte>& out) {
   const std::size_t at = append_headers(IPCTNL_MSG_CT_DELETE, 0, connection.family, sequence, out);
@@ -137,8 +176,7 @@ void append_deletion(const ConnectionView& connection, std::uint32_t sequence,
     const std::uint32_t id = htonl(*connection.id);
     append_attribute(CTA_ID, std::as_bytes(std::span(&id, 1)), out);
   }
-  const auto length = static_cast<std::uint32_t>(out.size() - at);
-  std::memcpy(out.data() + at, &length, sizeof length);  // nlmsg_len comes first
+  end_message(at, out);
 }
 
 }  // namespace fipd::nat

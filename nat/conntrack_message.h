@@ -34,6 +34,18 @@ struct ConnectionView {
 // A request to dump all connections of one family.
 [[nodiscard]] std::vector<std::byte> connection_dump(int family, std::uint32_t sequence);
 
+// Where an address must stand for a connection to be dumped.
+enum class End {
+  kOriginalDestination,  // what goes to it
+  kReplyDestination,     // what leaves under it
+};
+// The same, of those only: the kernel does not spell out the others. IPv4: of IPv6, Linux (5.8 to
+// 6.18 at least) dumps all but those, because ctnetlink_filter_match_tuple() has its comparison the
+// wrong way round. Before 5.8 it ignores the filter or refuses it; before 5.16 (5.15.6, 5.10.83) it
+// finds nothing by kReplyDestination.
+[[nodiscard]] std::vector<std::byte> connection_dump(const IpAddress& address, End end,
+                                                     std::uint32_t sequence);
+
 // Appends a request to delete exactly this entry: by original tuple and zone, and by the kernel's
 // id for it, so that a new connection with the same tuple is not hit.
 void append_deletion(const ConnectionView& connection, std::uint32_t sequence,

@@ -1,5 +1,7 @@
 #include "nat/kernel_connections.h"
 
+#include <linux/netfilter/nfnetlink_conntrack.h>
+
 #include "kernel_fixture.h"
 
 namespace fipd::nat {
@@ -34,8 +36,107 @@ class KernelConnectionsTest : public KernelTest {
     return flushed.value_or(9999);
   }
 
+  // The kernel, whose answers are counted, and which refuses filters as one before Linux 5.8 that
+  // looks at what it does not know.
+  void watch_the_kernel(bool refuses_filters) {
+    auto opened = NetlinkSocket::open(NETLINK_NETFILTER, NetlinkOptions{});
+    ASSERT_TRUE(opened);
+    auto socket = std::make_shared<NetlinkSocket>(std::move(*opened));
+    connections_ = std::make_unique<KernelConnections>(
+        [this, socket, refuses_filters](std::span<const std::byte> request,
+                                        NetlinkSocket::OnMessage on_message) -> Outcome {
+          const auto asked = netfilter_message(*reinterpret_cast<const nlmsghdr*>(request.data()));
+          const bool filters = asked && Attributes(asked->attributes).find(CTA_FILTER).has_value();
+          filtered_ += filters;
+          if (filters && refuses_filters) {
+            refuse(EOPNOTSUPP, on_message);
+            return {};
+          }
+          return socket->exchange(request, [&](const nlmsghdr& header) {
+            told_ += decode_connection(header).has_value();
+            return on_message(header);
+          });
+        });
+  }
+  static void refuse(int error, NetlinkSocket::OnMessage on_message) {
+    struct {
+      nlmsghdr header;
+      nlmsgerr body;
+    } answer{};
+    answer.header.nlmsg_len = sizeof answer;
+    answer.header.nlmsg_type = NLMSG_ERROR;
+    answer.body.error = -error;
+    on_message(answer.header);
+  }
+  // Of six floating IPs, each with a connection from outside and one that its instance began.
+  static void track_six() {
+    for (unsigned i = 1; i <= 6; ++i) {
+      track(fmt::format("-s 192.0.2.9 -d 172.16.1.{0} -r 10.65.0.{0} -q 192.0.2.9", i));
+      track(fmt::format("-s 10.65.0.{0} -d 192.0.2.9 -r 192.0.2.9 -q 172.16.1.{0}", i));
+    }
+  }
+  static std::vector<Translation> first_of_six(unsigned count) {
+    std::vector<Translation> out;
+    for (unsigned i = 1; i <= count; ++i) {
+      out.push_back(
+          {ip(fmt::format("172.16.1.{}", i).c_str()), ip(fmt::format("10.65.0.{}", i).c_str())});
+    }
+    return out;
+  }
+
   std::unique_ptr<KernelConnections> connections_;
+  unsigned filtered_ = 0;  // requests
+  unsigned told_ = 0;      // connections
 };
+
+TEST_F(KernelConnectionsTest, AsksForTheConnectionsOfFewAddressesOnly) {
+  track_six();
+  watch_the_kernel(false);
+  EXPECT_EQ(connections_->flush(first_of_six(1)), 2u);
+  EXPECT_EQ(told_, 2u);
+  EXPECT_EQ(tracked(), 10u);
+  EXPECT_EQ(tracked("172.16.1.1 "), 0u);
+}
+
+// What the kernel's own filter would dump of IPv6 is everything else.
+TEST_F(KernelConnectionsTest, FindsTheOnlyConnectionOfAnIPv6Address) {
+  track("-s 2001:db8:9::1 -d 2001:db8::4 -r fd65::14 -q 2001:db8:9::1");
+  track("-s fd65::3 -d 2001:db8::3 -r fd65::3 -q 2001:db8::3");  // who calls himself
+  EXPECT_EQ(flush({{ip("2001:db8::3"), ip("fd65::3")}}), 1u);
+  EXPECT_EQ(flush({{ip("2001:db8::4"), ip("fd65::14"), 17, 53, 53}}), 1u);
+  EXPECT_EQ(tracked(), 0u);
+}
+
+TEST_F(KernelConnectionsTest, ReadsTheTableOnceForManyAddresses) {
+  track_six();
+  watch_the_kernel(false);
+  EXPECT_EQ(connections_->flush(first_of_six(5)), 10u);
+  EXPECT_EQ(filtered_, 0u);
+  EXPECT_EQ(told_, 12u);
+  EXPECT_EQ(tracked(), 2u);
+}
+
+TEST_F(KernelConnectionsTest, ReadsTheTableWhereTheKernelTakesNoFilter) {
+  track_six();
+  watch_the_kernel(true);
+  EXPECT_EQ(connections_->flush(first_of_six(1)), 2u);
+  EXPECT_EQ(filtered_, 1u);
+  EXPECT_EQ(told_, 12u);
+  EXPECT_EQ(tracked(), 10u);
+  EXPECT_EQ(tracked("172.16.1.1 "), 0u);
+}
+
+TEST_F(KernelConnectionsTest, SaysWhatIsMissingWhereTheKernelHasNoCtnetlink) {
+  connections_ = std::make_unique<KernelConnections>(
+      [](std::span<const std::byte>, NetlinkSocket::OnMessage on_message) -> Outcome {
+        refuse(EINVAL, on_message);
+        return {};
+      });
+  const auto flushed = connections_->flush(first_of_six(1));
+  ASSERT_FALSE(flushed);
+  EXPECT_EQ(flushed.error().code(), ErrorCode::kUnavailable);
+  EXPECT_NE(flushed.error().message().find("nf_conntrack_netlink"), std::string::npos);
+}
 
 TEST_F(KernelConnectionsTest, FlushesNothingWhereNothingIsTracked) {
   EXPECT_EQ(flush({{ip("172.16.1.3"), ip("10.65.0.13")}, {ip("2001:db8::3"), ip("fd65::13")}}), 0u);
