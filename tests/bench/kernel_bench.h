@@ -19,10 +19,12 @@ inline constexpr unsigned kProtocol = 172;
 [[nodiscard]] IpAddress floating(unsigned i);
 [[nodiscard]] IpAddress fixed(unsigned i);
 
-// Moves this process into a network namespace of its own with one running tap-like interface and
-// the ruleset of fipd. Ends the process where that fails: a benchmark has nothing else to do.
+// Moves this process into a network namespace of its own, unless it is to stay where it is, and
+// gives that one running tap-like interface and the ruleset of fipd. Ends the process where that
+// fails: a benchmark has nothing else to do.
 struct Arena {
-  Arena();
+  enum class Namespace { kOwn, kPresent };
+  explicit Arena(Namespace where = Namespace::kOwn);
   unsigned interface = 0;
   std::unique_ptr<bgp::KernelRouteTable> routes;
   std::unique_ptr<nat::NftTable> nat;
