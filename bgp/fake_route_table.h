@@ -55,6 +55,8 @@ class FakeRouteTable : public RouteTable {
   }
   // Called as each change takes effect: for one journal over several fakes.
   std::function<void(const RouteChange&)> on_change;
+  // Called by dump(), on its thread, when it has looked: a kernel that is slow to answer.
+  std::function<void()> on_dumped;
 
   Result<RouteDump> dump() override { return read(std::nullopt); }
   Result<RouteDump> dump(unsigned interface) override { return read(interface); }
@@ -124,6 +126,7 @@ class FakeRouteTable : public RouteTable {
     for (const auto& [key, stranger] : strangers_) {
       if (!interface || stranger.second == *interface) out.strangers.push_back(stranger.first);
     }
+    if (on_dumped) on_dumped();
     return out;
   }
 

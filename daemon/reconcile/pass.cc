@@ -31,7 +31,9 @@ boost::asio::awaitable<void> Reconciler::pass() {
   Pass pass(nat_, routes_, plan_rules());
   pass.marked_at = first_mark_;
   pass.now = pass.slice_start = Clock::now();
+  // Whatever is marked from here on is the next pass's: settled() counts on it.
   pass.marked = std::exchange(marked_, {});
+  pass.all = std::exchange(all_marked_, false);
   pass.culprit = std::exchange(nat_culprit_, {});
   if (pass.culprit.empty()) pass.culprit = std::exchange(routes_culprit_, {});
   routes_culprit_.clear();
@@ -52,7 +54,7 @@ boost::asio::awaitable<void> Reconciler::pass() {
 
 // Ten thousand steps of growth are short, but the longest of them are not.
 void Reconciler::make_room(Pass& pass) {
-  const std::size_t count = std::max(pass.marked.size(), all_marked_ ? bindings_.size() : 0);
+  const std::size_t count = std::max(pass.marked.size(), pass.all ? bindings_.size() : 0);
   if (count <= Pass::kInline) return;
   pass.verdicts.reserve(count);
   pass.plan.mappings.reserve(2 * count);
@@ -64,7 +66,6 @@ void Reconciler::make_room(Pass& pass) {
 
 // Adds what mark_all() stands for: whatever is claimed, and whatever only the kernel knows.
 boost::asio::awaitable<void> Reconciler::gather(Pass& pass) {
-  all_marked_ = false;
   const std::vector<IpAddress> floatings = bindings_.floatings();
   for (const IpAddress& floating : floatings) {
     compare(floating, pass);
@@ -96,7 +97,7 @@ boost::asio::awaitable<void> Reconciler::compare(Pass& pass) {
     compare(floating, pass);
     if (held_long(pass)) co_await yield(pass);
   }
-  if (all_marked_) co_await gather(pass);
+  if (pass.all) co_await gather(pass);
   while (pass.planner.compare_sources(bindings_, 256)) {
     if (held_long(pass)) co_await yield(pass);
   }

@@ -17,6 +17,7 @@ struct Reconciler::Pass {
   Pass& operator=(const Pass&) = delete;
 
   AddressHashSet marked;
+  bool all = false;  // whatever there is
   Plan plan;
   Planner planner;
   std::vector<Verdict> verdicts;

@@ -39,11 +39,11 @@ boost::asio::awaitable<void> Reconciler::run() {
       }
       continue;
     }
-    passing_ = true;
+    reading_ = true;
     if (suspicious()) co_await read_what_is_suspect();
+    reading_ = false;
     // Before the first look at the kernel there is nothing to compare with.
     if (adopted_once_ && batch_depth_ == 0) co_await pass();
-    passing_ = false;
     passed_.notify_all();
   }
 }
@@ -67,10 +67,21 @@ boost::asio::awaitable<void> Reconciler::run_flushes() {
   }
 }
 
+// The pass whose end answers what is marked now: the next one, also for what is being read for it.
+std::uint64_t Reconciler::next_answer() const {
+  return has_work() || reading_ ? started_ + 1 : started_;
+}
+
 boost::asio::awaitable<bool> Reconciler::settled(Signal::Clock::time_point deadline) {
-  // What is marked now belongs to the next pass; what was, to the one that may be running.
-  const std::uint64_t wanted = has_work() ? started_ + 1 : started_;
+  // What became suspect during a reading may have been read already: then the next pass knows
+  // nothing of it, and another reading follows.
+  const bool read_too_early = reading_ && suspicious();
+  std::uint64_t wanted = next_answer();
   while (done_ < wanted && Clock::now() < deadline) co_await passed_.wait(deadline);
+  if (read_too_early && done_ >= wanted) {
+    wanted = next_answer();
+    while (done_ < wanted && Clock::now() < deadline) co_await passed_.wait(deadline);
+  }
   co_return done_ >= wanted;
 }
 

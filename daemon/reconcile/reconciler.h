@@ -173,6 +173,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   void mark_all();
   [[nodiscard]] bool suspicious() const;
   [[nodiscard]] bool has_work() const;
+  [[nodiscard]] std::uint64_t next_answer() const;
   void expect_work();
   void suspect_nat(std::string culprit);
   void suspect_routes(std::string culprit);
@@ -281,7 +282,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   Clock::time_point looked_at_;
 
   int batch_depth_ = 0;
-  bool passing_ = false;
+  bool reading_ = false;  // what was suspect; the pass that compares it has not begun
   std::uint64_t started_ = 0;
   std::uint64_t done_ = 0;
   Signal work_;
