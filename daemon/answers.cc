@@ -58,6 +58,9 @@ StatusReport Daemon::status() {
   report.accounting = meter_->accounting(config_.metrics.traffic_series);
   report.problems = reconciler_->problems();
   report.warnings = reconciler_->warnings();
+  if (std::string deaf = arrivals_->problem(); !deaf.empty()) {
+    report.warnings.push_back(std::move(deaf));
+  }
   if (!meter_->problem().empty()) {
     report.warnings.push_back("counters cannot be read: " + meter_->problem());
   }

@@ -37,6 +37,8 @@ struct Config {
     std::uint32_t drained_metric = 4096;
     // How long an address that another host announces, too, is preferred after it came here.
     std::chrono::milliseconds settle{75'000};
+    // An instance that is being migrated here is announced when it is heard on its tap.
+    bool take_over_when_heard = true;
   } route;
   struct Nat {
     std::string table = "fipd";

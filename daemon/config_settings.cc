@@ -43,6 +43,8 @@ std::vector<Setting> make_settings() {
                                                     integer_in(1, kMaxMetric)),
       setting<&C::route, &C::Route::settle>("route", "settle", kLive,
                                             duration_in(milliseconds(0), 10 * kMinute)),
+      setting<&C::route, &C::Route::take_over_when_heard>("route", "take_over_when_heard", kLive,
+                                                          values::flag),
       setting<&C::bird, &C::Bird::enabled>("bird", "enabled", kRestart, values::flag),
       setting<&C::bird, &C::Bird::socket>("bird", "socket", kRestart, values::socket_path),
       setting<&C::bird, &C::Bird::timeout>("bird", "timeout", kRestart,

@@ -61,6 +61,7 @@ void Daemon::log_sources() {
 Outcome Daemon::start() {
   if (auto opened = open_kernel(); !opened) return opened;
   open_health();
+  open_arrivals();
   if (auto opened = open_sources(); !opened) return opened;
   open_bird();
   control::HttpOptions options;
@@ -158,6 +159,22 @@ void Daemon::open_health() {
   });
 }
 
+void Daemon::open_arrivals() {
+  arrivals_ = std::make_unique<arrival::ArrivalWatch>(
+      context_.get_executor(), [this](const IpAddress& floating) {
+        spdlog::info("{} is heard on its interface: its instance runs here", floating);
+        reconciler_->arrived(floating);
+      });
+  auto awaited = [this](const IpAddress& floating, unsigned interface,
+                        std::vector<IpAddress> fixed) {
+    if (interface == 0) return arrivals_->forget(floating);
+    if (config_.route.take_over_when_heard) {
+      arrivals_->want(floating, interface, std::move(fixed));
+    }
+  };
+  reconciler_->on_awaited(std::move(awaited));
+}
+
 void Daemon::spawn_tasks() {
   tasks_.spawn("reconciler", reconciler_->run());
   tasks_.spawn("connection flush", reconciler_->run_flushes());
@@ -192,6 +209,7 @@ void Daemon::stop() {
   notify_service("STOPPING=1");
   server_->stop();
   prober_->close();
+  arrivals_->close();
   bird_watch_.reset();
   files_.reset();
   network_monitor_.reset();
@@ -282,6 +300,7 @@ boost::asio::awaitable<Result<std::vector<std::string>>> Daemon::reload() {
   spdlog::set_level(spdlog::level::from_str(config_.log.level));
   reconciler_->configure(rules_of(config_));
   health_->configure(checks_of(config_));
+  if (!config_.route.take_over_when_heard) arrivals_->close();
   meter_->configure(meter_of(config_));
   api_->configure(api_of(config_));
   files_->apply(files_of(config_));

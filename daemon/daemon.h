@@ -14,6 +14,7 @@
 #include "bgp/link_settings.h"
 #include "bgp/network_monitor.h"
 #include "daemon/announcements.h"
+#include "daemon/arrival/arrival_watch.h"
 #include "daemon/base/background.h"
 #include "daemon/base/tasks.h"
 #include "daemon/config.h"
@@ -71,6 +72,7 @@ class Daemon final : public Service {
   [[nodiscard]] Outcome open_kernel();
   [[nodiscard]] Outcome open_sources();
   void open_health();
+  void open_arrivals();
   void log_sources();
   void restore_drains();
   [[nodiscard]] std::vector<StoreChange> drain_words() const;
@@ -129,6 +131,7 @@ class Daemon final : public Service {
   std::unique_ptr<DrainWatch> drain_watch_;
   std::unique_ptr<health::KernelProber> prober_;
   std::unique_ptr<health::HealthChecks> health_;
+  std::unique_ptr<arrival::ArrivalWatch> arrivals_;
   std::unique_ptr<TrafficMeter> meter_;
   std::unique_ptr<control::HttpServer> server_;
 };

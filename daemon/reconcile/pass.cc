@@ -142,6 +142,7 @@ void Reconciler::compare(const IpAddress& floating, Pass& pass) {
 void Reconciler::retire(const IpAddress& floating, Pass& pass) {
   waiting_unnamed_.erase(floating);
   unwatch(floating);
+  await_no_more(floating);
   Verdict verdict{floating, {State::kWithdrawing, ""}, false};
   const auto lingering = withdrawing_.find(floating);
   if (adopted_.contains(floating) && !complete()) {

@@ -189,7 +189,9 @@ void Reconciler::suspect_interface(unsigned interface) {
 
 // Served from now on, after it was only prepared: the routers are to come here at once.
 void Reconciler::note_role(const Claim& claim) {
+  if (claim.role == Claim::Role::kTarget) return;
   const IpAddress& floating = claim.binding.floating;
+  steering_.forget_arrival(floating);
   const Claim* before = bindings_.claim(floating, claim.origin);
   const bool prepared = before != nullptr && before->role == Claim::Role::kTarget;
   if (!prepared || claim.role != Claim::Role::kServing) return;

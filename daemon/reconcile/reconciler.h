@@ -105,6 +105,13 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   // Called with each address that is to be checked, and with null for those no more.
   using OnCheck = std::function<void(const IpAddress&, const Binding*)>;
   void on_check(OnCheck call) { on_check_ = std::move(call); }
+  // Called with each address that waits for an instance to be migrated here, the interface and the
+  // fixed addresses by which it may be heard; with 0 and none for those that wait no more.
+  using OnAwaited =
+      std::function<void(const IpAddress&, unsigned interface, std::vector<IpAddress> fixed)>;
+  void on_awaited(OnAwaited call) { on_awaited_ = std::move(call); }
+  // It was heard there.
+  void arrived(const IpAddress& floating);
   [[nodiscard]] const Steering& steering() const { return steering_; }
   // Off the loop: how many tracked connections each has, in their order.
   boost::asio::awaitable<Result<std::vector<std::size_t>>> count_connections(
@@ -201,6 +208,8 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   Desired steered(const Claim& claim, Pass& pass, Steering::Word& word);
   void watch(const Claim& claim, const Desired& desired);
   void unwatch(const IpAddress& floating);
+  void await_instance(const Claim& claim, const Desired& desired);
+  void await_no_more(const IpAddress& floating);
   void inherit();
   void note_role(const Claim& claim);
   void retire(const IpAddress& floating, Pass& pass);
@@ -263,6 +272,8 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   Steering steering_;
   AddressHashSet checked_;
   OnCheck on_check_;
+  AddressHashSet awaited_;
+  OnAwaited on_awaited_;
 
   bool nat_suspect_ = true;
   bool routes_suspect_ = true;

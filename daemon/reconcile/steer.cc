@@ -35,6 +35,15 @@ void Reconciler::noticed_elsewhere(const IpAddress& floating) {
   mark(floating);
 }
 
+// Once in a migration: an instance cannot make its address come and go by what it says.
+void Reconciler::arrived(const IpAddress& floating) {
+  const Claim* claim = bindings_.winner(floating);
+  if (claim == nullptr || claim->role != Claim::Role::kTarget) return;
+  awaited_.erase(floating);
+  steering_.arrived(floating);
+  mark(floating);
+}
+
 boost::asio::awaitable<Result<std::vector<std::size_t>>> Reconciler::count_connections(
     std::vector<IpAddress> floatings) {
   auto work = [floatings = std::move(floatings), &table = kernel_.connections] {
@@ -71,6 +80,7 @@ Desired Reconciler::steered(const Claim& claim, Pass& pass, Steering::Word& word
   };
   Desired desired = derive(claim.binding, rules_.derive, host_, bindings_, lookup, word.steer);
   watch(claim, desired);
+  await_instance(claim, desired);
   if (desired.route) steering_.routed(floating, pass.now);
   return desired;
 }
@@ -89,6 +99,22 @@ void Reconciler::unwatch(const IpAddress& floating) {
   if (checked_.empty() || checked_.erase(floating) == 0) return;
   steering_.set_passing(floating);
   if (on_check_) on_check_(floating, nullptr);
+}
+
+void Reconciler::await_instance(const Claim& claim, const Desired& desired) {
+  const IpAddress& floating = claim.binding.floating;
+  const bool wanted = claim.role == Claim::Role::kTarget && desired.interface != 0 &&
+                      !steering_.has_arrived(floating);
+  if (!wanted) return await_no_more(floating);
+  awaited_.insert(floating);
+  std::vector<IpAddress> fixed;
+  claim.binding.for_each_fixed([&](const IpAddress& each) { fixed.push_back(each); });
+  if (on_awaited_) on_awaited_(floating, desired.interface, std::move(fixed));
+}
+
+void Reconciler::await_no_more(const IpAddress& floating) {
+  if (awaited_.empty() || awaited_.erase(floating) == 0) return;
+  if (on_awaited_) on_awaited_(floating, 0, {});
 }
 
 }  // namespace fipd

@@ -28,6 +28,7 @@ void Steering::gone(const IpAddress& floating) {
   fresh_.erase(floating);
   young_.forget(floating);
   settling_.erase(floating);
+  arrived_.erase(floating);
 }
 
 std::optional<Steering::Clock::time_point> Steering::noticed(const IpAddress& floating, bool shared,
@@ -46,8 +47,11 @@ std::optional<Steering::Clock::time_point> Steering::activated(const IpAddress& 
   return settling_[floating] = now + rules_.settle;
 }
 
+// Where it is being migrated here, the earlier run had heard the instance: it is not withdrawn
+// again.
 void Steering::inherit_settling(const IpAddress& floating, Clock::time_point until) {
   settling_[floating] = until;
+  arrived_.insert(floating);
 }
 
 std::chrono::milliseconds Steering::youth() const { return std::min(rules_.settle, kLongestYouth); }
@@ -73,6 +77,14 @@ Steering::Word Steering::of(const Binding& binding, Clock::time_point now) const
 
 Steering::Word Steering::of(const Claim& claim, Clock::time_point now) const {
   Word word = of(claim.binding, now);
+  const IpAddress& floating = claim.binding.floating;
+  if (claim.role == Claim::Role::kTarget && arrived_.contains(floating)) {
+    if (word.steer != Steer::kNone && word.steer != Steer::kPreferred) return word;
+    return {Steer::kPreferred,
+            fmt::format("heard on its interface: taken over from {} before its migration is told "
+                        "to be done",
+                        claim.peer)};
+  }
   if (claim.role == Claim::Role::kTarget) {
     return {Steer::kWithdrawn, fmt::format("prepared: is being migrated here from {}", claim.peer)};
   }

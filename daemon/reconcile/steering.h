@@ -63,6 +63,13 @@ class Steering {
   // What was prepared here is served from now on: preferred until then, if it is.
   std::optional<Clock::time_point> activated(const IpAddress& floating, bool shared,
                                              Clock::time_point now);
+  // What is prepared here is heard on its tap, before its controller has said that it is served
+  // here. Remembered until it is, or is no more.
+  void arrived(const IpAddress& floating) { arrived_.insert(floating); }
+  void forget_arrival(const IpAddress& floating) { arrived_.erase(floating); }
+  [[nodiscard]] bool has_arrived(const IpAddress& floating) const {
+    return arrived_.contains(floating);
+  }
   // An earlier run was taking it over, or had it down because of its check.
   void inherit_settling(const IpAddress& floating, Clock::time_point until);
   void inherit_down(const IpAddress& floating) { inherited_down_.insert(floating); }
@@ -88,6 +95,7 @@ class Steering {
   boost::unordered_flat_map<IpAddress, std::string, AddressHash> failing_;
   AddressHashSet inherited_down_;
   AddressHashSet fresh_;  // bound anew, and not routed yet
+  AddressHashSet arrived_;
   Recent young_;
   // Until when; kept until the address goes.
   boost::unordered_flat_map<IpAddress, Clock::time_point, AddressHash> settling_;

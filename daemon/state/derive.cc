@@ -146,6 +146,7 @@ Desired derive(const Binding& binding, const DeriveRules& rules, const Host& hos
   if (desired.refusal) return desired;
   desired.limits = binding.extras->limits.value_or(rules.default_limits);
   if (const auto* link = usable_link(binding, host, interface_to, desired.waiting)) {
+    desired.interface = link->index;
     if (steer == Steer::kWithdrawn) return desired;
     desired.route = bgp::HostRoute{binding.floating, metric_of(binding, rules, steer), link->index,
                                    binding.extras->color};

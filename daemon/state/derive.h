@@ -53,6 +53,7 @@ struct Desired {
   std::optional<Refusal> refusal;       // then nothing else
   std::optional<bgp::HostRoute> route;  // none: `waiting` says why
   std::string waiting;
+  unsigned interface = 0;  // that it is, or would be, routed by; 0: `waiting`
   Limits limits;
 
   [[nodiscard]] bool translated() const { return !refusal; }

@@ -1,6 +1,8 @@
 """Live migration end to end: Neutron's port bindings move from host to host as Nova moves them, while a
 client holds a connection to the floating IP and a probe asks it a thousand times a second."""
 import contextlib
+import socket
+import struct
 
 import pytest
 
@@ -49,6 +51,7 @@ class Migrating:
     def prepare(self):
         """Nova's pre_live_migration: a tap on the target, and a binding that is not active."""
         self.server.instance.attach(self.target, "eth1")
+        self.server.namespace.ip("link set eth1 up")  # QEMU waits there, with the tap open
         self.bindings("POST", body={"binding": {"host": self.target.name}})
         wait_for(lambda: self.translated_at(self.target), 20, "the target translates")
 
@@ -88,12 +91,48 @@ def test_a_connection_and_a_probe_survive_the_migration(migrating, record_proper
     probe = migrating.probe.finish()
     record_property("lost", probe.lost)
     print(f"lost {probe.lost} of {probe.sent}, longest gap {probe.longest_gap * 1000:.0f} ms")
-    # The instance answers nobody between its move and the routers' change of mind: some API calls.
+    # The instance says nothing on its tap: it answers nobody until Neutron has been told.
     assert probe.longest_gap < 5 and probe.received > HEAD_START
     gone = [line for line in routes.stop() if migrating.address in line and "Deleted" in line]
     assert not gone, "the router is never without a route"
     wait_for(lambda: migrating.metric_at(target) == 1024, 20, "normal after the settling time")
     cloud.has_status(migrating.fip, "ACTIVE")
+
+
+ARP, RARP = 0x0806, 0x8035
+
+
+def say(server, device, protocol, operation, sender):
+    """An ARP or RARP of the instance's, to everybody behind `device`."""
+    mac = bytes.fromhex("525400123456")
+    packet = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + 2 * (mac + sender)
+    sock = server.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    with sock, server.namespace.entered():
+        sock.bind((device, protocol))
+        sock.send(b"\xff" * 6 + mac + struct.pack("!H", protocol) + packet)
+
+
+def test_the_target_announces_when_the_instance_is_heard_before_neutron_says_so(migrating):
+    """As it is with QEMU: it announces the guest by RARP, and the source's tap vanishes, before Nova
+    activates the new binding."""
+    cloud, source, target = migrating.cloud, migrating.source, migrating.target
+    migrating.prepare()
+    say(migrating.server, "eth1", ARP, 1, socket.inet_aton("10.65.0.250"))
+    stays(lambda: cloud.next_hop(migrating.address) == source.address, 0.3, "a foreign address")
+    migrating.server.switch(target)
+    say(migrating.server, "eth1", RARP, 3, bytes(4))
+    wait_for(lambda: cloud.next_hop(migrating.address) == target.address, 20, "the router follows")
+    migrating.server.unplug(source)
+    assert migrating.metric_at(target) == 512
+    assert "taken over from compute1" in target.fipd.shown(migrating.address)["reason"]
+    assert migrating.call.say("before Neutron knows")
+    migrating.bindings("PUT", f"/{target.name}/activate")
+    migrating.bindings("DELETE", f"/{source.name}")
+    cloud.serves(migrating.fip, migrating.server)
+    wait_for(lambda: migrating.metric_at(target) == 1024, 20, "normal after the settling time")
+    probe = migrating.probe.finish()
+    print(f"lost {probe.lost} of {probe.sent}, longest gap {probe.longest_gap * 1000:.0f} ms")
+    assert probe.longest_gap < 1, "no API call is waited for"
 
 
 def test_a_migration_that_is_given_up_leaves_all_as_it_was(migrating):

@@ -251,6 +251,90 @@ TEST_F(Steers, WhatIsBeingMigratedHereIsTranslatedAndNotAnnouncedAndTakesOverWhe
   EXPECT_THAT(metrics(kA), ElementsAre(1024));
 }
 
+class Awaits : public Steers {
+ protected:
+  Awaits() {
+    target_ = claim(kA, "10.65.0.13");
+    target_.role = Claim::Role::kTarget;
+    target_.peer = "compute1";
+  }
+  void await() {
+    reconciler_->on_awaited([this](const IpAddress& floating, unsigned interface,
+                                   const std::vector<IpAddress>& fixed) {
+      EXPECT_EQ(floating, address(kA));
+      told_.push_back(interface == 0 ? "no more" : fmt::format("{} on {}", fixed.at(0), interface));
+    });
+    reconciler_->put(target_);
+    settle();
+  }
+
+  Claim target_;
+  std::vector<std::string> told_;
+};
+
+TEST_F(Awaits, ATargetTakesOverWhenItsInstanceIsHeardAndStaysSoUntilItIsServed) {
+  start();
+  await();
+  EXPECT_THAT(told_, ElementsAre("10.65.0.13 on 7"));
+  reconciler_->arrived(address(kA));
+  settle();
+  EXPECT_THAT(metrics(kA), ElementsAre(512));
+  EXPECT_THAT(reason(kA), HasSubstr("taken over from compute1"));
+  run_for(milliseconds(150));
+  settle();
+  EXPECT_THAT(metrics(kA), ElementsAre(512)) << "the settling time has not begun";
+  target_.role = Claim::Role::kServing;
+  reconciler_->put(target_);
+  settle();
+  EXPECT_THAT(metrics(kA), ElementsAre(512));
+  run_for(milliseconds(150));
+  settle();
+  EXPECT_THAT(metrics(kA), ElementsAre(1024));
+}
+
+TEST_F(Awaits, AMigrationThatIsGivenUpAfterThatWithdrawsInOrder) {
+  start();
+  await();
+  reconciler_->arrived(address(kA));
+  settle();
+  (void)effects();
+  reconciler_->remove(address(kA), target_.origin);
+  settle();
+  EXPECT_THAT(effects(), ElementsAre("remove route 172.16.1.3 dev 7"));
+  // The next one has to be heard anew.
+  told_.clear();
+  reconciler_->put(target_);
+  settle();
+  EXPECT_THAT(metrics(kA), IsEmpty());
+  EXPECT_THAT(told_, ElementsAre("10.65.0.13 on 7"));
+}
+
+TEST_F(Awaits, NobodyListensForWhatIsServedOrGone) {
+  start();
+  await();
+  target_.role = Claim::Role::kServing;
+  reconciler_->put(target_);
+  settle();
+  EXPECT_THAT(told_, ElementsAre("10.65.0.13 on 7", "no more"));
+  reconciler_->arrived(address(kA));
+  settle();
+  run_for(milliseconds(150));
+  settle();
+  EXPECT_THAT(metrics(kA), ElementsAre(1024)) << "what is served takes nothing over";
+}
+
+TEST_F(Awaits, ARestartInBetweenWithdrawsNothing) {
+  leave_translated();
+  routes_.put({address(kA), 512, 7});
+  rules_.sources = 1;
+  start();
+  await();
+  reconciler_->set_complete(0);
+  settle();
+  EXPECT_THAT(metrics(kA), ElementsAre(512));
+  EXPECT_THAT(told_, IsEmpty());
+}
+
 TEST_F(Steers, WhatHasMovedAwayIsALastResortAndStillTranslated) {
   start();
   put(kA, "10.65.0.13");

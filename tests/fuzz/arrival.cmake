@@ -1,0 +1,1 @@
+fipd_fuzz_target(arrival LINK fipd_arrival)
