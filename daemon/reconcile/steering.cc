@@ -90,7 +90,7 @@ Steering::Word Steering::of(const Claim& claim, Clock::time_point now) const {
   }
   if (claim.role == Claim::Role::kLeaving && word.steer != Steer::kWithdrawn) {
     return {Steer::kDrained,
-            fmt::format("has moved to {}: a last resort until this binding goes", claim.peer)};
+            fmt::format("moves to {}: a last resort until this binding goes", claim.peer)};
   }
   return word;
 }

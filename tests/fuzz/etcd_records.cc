@@ -1,14 +1,11 @@
 // Whatever lies under a host's prefix: what is claimed is what the keys say, however they came.
-// One key a line: KEY VALUE, or KEY alone for a deletion.
-#include "daemon/sources/etcd/etcd_records.h"
-
 #include <map>
 
 #include "daemon/sources/etcd/etcd_binding.h"
+#include "tests/fuzz/etcd_lines.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   constexpr const char* kPrefix = "/host/h/fip/";
-  std::string_view rest(reinterpret_cast<const char*>(data), size);
   const fipd::EtcdKeys keys = fipd::fipd_keys("/", "h");
   fipd::EtcdRecords records(keys, 0);
   std::map<std::string, std::string> claimed;  // origin -> floating
@@ -21,18 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (at != claimed.end() && at->second == removal.floating.to_string()) claimed.erase(at);
     }
   };
-  std::int64_t revision = 0;
-  while (!rest.empty()) {
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    const std::size_t space = line.find(' ');
-    fipd::EtcdEvent event;
-    event.removed = space == std::string_view::npos;
-    event.pair.key = kPrefix + std::string(line.substr(0, space));
-    if (!event.removed) event.pair.value = line.substr(space + 1);
-    event.pair.revision = ++revision;
-    take(records.apply(event));
-  }
+  const auto key_of = [&](std::string_view name) { return kPrefix + std::string(name); };
+  fipd::each_event(data, size, key_of,
+                   [&](const fipd::EtcdEvent& event) { take(records.apply(event)); });
   // Origins are shortened keys, so two strange ones may share one.
   if (claimed.size() > records.size()) __builtin_trap();
   fipd::EtcdRecords again(keys, 0);

@@ -43,6 +43,20 @@ class Port:
                      "ipv4Gateway": "10.65.0.1", "ipNetworks": networks,
                      **({"ipNATs": nats} if nats else {})}}
 
+    def migration_key(self, namespace="openstack"):
+        """Of a LiveMigration to this port's host: it has the name of the target's endpoint."""
+        return self.key(namespace).replace("/workloadendpoints/", "/livemigrations/")
+
+    def migration(self, source, target):
+        """Between two hosts, as networking-calico's live_migration_spec() has it."""
+        def end(host):
+            return {"workloadEndpoint": {
+                "hostname": host, "orchestratorID": "openstack",
+                "workloadID": f"openstack/{self.device}", "endpointID": self.port}}
+        return {"kind": "LiveMigration", "apiVersion": "projectcalico.org/v3",
+                "metadata": {"name": self.key().rsplit("/", 1)[1], "namespace": "openstack"},
+                "spec": {"source": end(source), "target": end(target)}}
+
     def origin(self):
         return f"calico:{self.device}/{self.port}"
 
@@ -176,6 +190,56 @@ def test_rewrites_and_a_flap_write_nothing_to_the_kernel(running):
     lines = watch.stop()
     assert any("172.16.1.4" in line for line in lines)
     assert not [line for line in lines if "172.16.1.3" in line]
+
+
+def metric(cloud, floating="172.16.1.3"):
+    return kernel.routes(cloud.host).get(floating, (None, None))[1]
+
+
+def test_a_migrations_target_is_prepared_and_takes_over_when_the_migration_has_ended(running):
+    port = Port(1, tap=running.tap)
+    record = kernel.Recorder(running.topology.lab, running.host, "ip")
+    # The writer's order: the migration first, and both within a millisecond or so.
+    running.etcd.put(port.migration_key(), port.migration("compute2", "compute1"))
+    running.put(port, "172.16.1.3")
+    running.wait_served({"172.16.1.3": "10.65.0.13"})
+    row = running.fipd.shown("172.16.1.3")
+    assert row["state"] == "translated" and "compute2" in row["reason"], row
+    assert not [line for line in record.stop() if "172.16.1.3" in line], "not announced for a moment"
+    # Who starts now, even without etcd, knows that it is only prepared.
+    time.sleep(SAVED)
+    running.etcd.kill()
+    running.fipd.restart(kill=True)
+    assert running.fipd.shown("172.16.1.3")["state"] == "translated" and metric(running) is None
+    running.etcd.start()
+    running.wait_source("it answers", lambda each: each["complete"])
+    # At the end the target's endpoint is deleted and put back, besides.
+    running.etcd.delete(port.migration_key())
+    running.delete(port)
+    running.put(port, "172.16.1.3")
+    wait_for(lambda: metric(running) == 512, 15, lambda: f"it takes over, not {metric(running)}")
+
+
+def test_a_migrations_source_drains_and_serves_again_where_it_fails(running):
+    port, there = Port(1, tap=running.tap), Port(1, host="compute2")
+    running.put(port, "172.16.1.3")
+    wait_for(lambda: metric(running) == 1024, 15, "it is served")
+    running.etcd.put(there.migration_key(), there.migration("compute1", "compute2"))
+    wait_for(lambda: metric(running) == 4096, 15, "it is a last resort")
+    assert "compute2" in running.fipd.shown("172.16.1.3")["reason"]
+    running.etcd.delete(there.migration_key())
+    wait_for(lambda: metric(running) == 1024, 15, "it is served as before")
+
+
+def test_an_object_that_is_no_migration_changes_nothing_and_is_named(running):
+    port = Port(1, tap=running.tap)
+    running.put(port, "172.16.1.3")
+    wait_for(lambda: metric(running) == 1024, 15, "it is served")
+    running.etcd.put(port.migration_key(), {"kind": "LiveMigration", "spec": {"destination": "x"}})
+    running.wait_source("it is named", lambda each: "LiveMigration" in str(each["problems"]))
+    assert metric(running) == 1024
+    running.etcd.delete(port.migration_key())
+    running.wait_source("all is well", lambda each: not each["problems"])
 
 
 def test_a_fixed_ip_that_the_endpoint_does_not_have_is_refused_with_the_reason(running):

@@ -9,6 +9,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "daemon/sources/etcd/calico_migration.h"
 #include "daemon/state/document.h"
 #include "daemon/state/suggestion.h"
 
@@ -18,6 +19,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kEndpoints = "/calico/resources/v3/projectcalico.org/workloadendpoints/";
+constexpr std::string_view kMigrations = "/calico/resources/v3/projectcalico.org/livemigrations/";
 
 struct Name {
   std::string device;
@@ -184,15 +186,21 @@ std::string doubled(std::string_view part) {
 EtcdKeys calico_keys(std::string_view region, const std::string& host) {
   EtcdKeys keys;
   keys.source = "calico";
-  keys.prefix = fmt::format("{}openstack{}{}/{}-openstack-", kEndpoints,
-                            region.empty() ? "" : "-region-", region, doubled(host));
+  const std::string scope = fmt::format("openstack{}{}/", region.empty() ? "" : "-region-", region);
+  const std::string endpoints = fmt::format("{}{}", kEndpoints, scope);
+  keys.prefix = fmt::format("{}{}-openstack-", endpoints, doubled(host));
+  keys.parts_prefix = fmt::format("{}{}", kMigrations, scope);
   const auto end_of = [skip = keys.prefix.size()](std::string_view key) {
     return key.substr(std::min(skip, key.size()));
   };
-  keys.decode = [end_of, host](std::string_view key, std::string_view value) {
+  keys.decode = [end_of, host, endpoints](std::string_view key, std::string_view value) {
+    if (key.starts_with(kMigrations)) return decode_migration(value, endpoints, host);
     return decode(end_of(key), value, host);
   };
   keys.title = [end_of](std::string_view key) -> std::string {
+    if (key.starts_with(kMigrations)) {
+      return fmt::format("LiveMigration {}", printable(key.substr(kMigrations.size())));
+    }
     const Result<Name> name = name_of(end_of(key));
     if (!name) return printable(end_of(key));
     return fmt::format("endpoint {}/{}", printable(name->device), printable(name->port));

@@ -10,6 +10,7 @@ namespace fipd {
 // networking-calico's WorkloadEndpoints of this host, which it writes for Felix (docs/calico.md):
 // each entry of spec.ipNATs is a floating IP. `region` as in [calico]; "" for none. An entry that
 // cannot be is left out and named; a value that is no endpoint of this host is bad as a whole.
+// Its LiveMigrations say which endpoints are being migrated here, or away.
 [[nodiscard]] EtcdKeys calico_keys(std::string_view region, const std::string& host);
 
 // Parts of an endpoint's name are joined by '-', and each '-' inside a part is doubled.

@@ -23,7 +23,16 @@ struct EtcdWord {
 
     friend bool operator==(const Entry&, const Entry&) = default;
   };
+  // What it says of another key's claims.
+  struct Part {
+    std::string key;
+    Claim::Role role = Claim::Role::kServing;
+    std::string peer{};
+
+    friend bool operator==(const Part&, const Part&) = default;
+  };
   std::vector<Entry> entries;
+  std::vector<Part> parts;
   std::vector<std::string> problems;  // of parts that are left out
 
   friend bool operator==(const EtcdWord&, const EtcdWord&) = default;
@@ -34,6 +43,9 @@ struct EtcdWord {
 struct EtcdKeys {
   std::string source;  // its name: "etcd", "calico"
   std::string prefix;  // of all keys of this host
+  // Of keys that tell the parts which hosts have in migrations; a part's key is written before that
+  // of the claims. Empty: there are none.
+  std::string parts_prefix{};
   // The key by which a controller says that all others are there. Empty: its writer has no such
   // word, so that a snapshot is complete unless etcd was wiped or restored.
   std::string ready;

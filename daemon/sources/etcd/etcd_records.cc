@@ -67,13 +67,40 @@ void EtcdRecords::take(const EtcdPair& pair, EtcdWord word, ClaimChanges& out) {
     if (!has(word.entries, old)) out.removals.push_back({old.binding.floating, old.origin});
   }
   for (const EtcdWord::Entry& entry : word.entries) {
-    Claim claim{entry.binding, rank_, static_cast<std::uint64_t>(pair.revision), entry.origin};
-    claim.role = entry.role;
-    claim.peer = entry.peer;
-    out.puts.push_back(std::move(claim));
+    out.puts.push_back(claim_of(pair.key, entry, pair.revision));
   }
   claims_ = claims_ - known.entries.size() + word.entries.size();
-  known = Known{std::move(word.entries), pair.value, pair.revision};
+  known.entries = std::move(word.entries);
+  known.value = pair.value;
+  known.revision = pair.revision;
+  take_parts(known, std::move(word.parts), out);
+}
+
+Claim EtcdRecords::claim_of(const std::string& key, const EtcdWord::Entry& entry,
+                            std::int64_t revision) const {
+  Claim claim{entry.binding, rank_, static_cast<std::uint64_t>(revision), entry.origin};
+  const auto at = parts_.find(key);
+  claim.role = at == parts_.end() ? entry.role : at->second.role;
+  claim.peer = at == parts_.end() ? entry.peer : at->second.peer;
+  return claim;
+}
+
+void EtcdRecords::take_parts(Known& known, std::vector<EtcdWord::Part> parts, ClaimChanges& out) {
+  if (known.parts == parts) return;
+  const std::vector<EtcdWord::Part> before = std::exchange(known.parts, std::move(parts));
+  for (const EtcdWord::Part& each : before) parts_.erase(each.key);
+  for (const EtcdWord::Part& each : known.parts) parts_[each.key] = each;
+  for (const EtcdWord::Part& each : before) claim_again(each.key, out);
+  for (const EtcdWord::Part& each : known.parts) claim_again(each.key, out);
+}
+
+// In another part. What is leaving, perhaps because its migration failed, gets none any more.
+void EtcdRecords::claim_again(const std::string& key, ClaimChanges& out) const {
+  const auto at = records_.find(key);
+  if (at == records_.end() || leaving_.contains(key)) return;
+  for (const EtcdWord::Entry& entry : at->second.entries) {
+    out.puts.push_back(claim_of(key, entry, at->second.revision));
+  }
 }
 
 void EtcdRecords::remove(const std::string& key, ClaimChanges& out) {
@@ -86,6 +113,7 @@ void EtcdRecords::remove(const std::string& key, ClaimChanges& out) {
     out.removals.push_back({each.binding.floating, each.origin});
   }
   claims_ -= at->second.entries.size();
+  take_parts(at->second, {}, out);
   records_.erase(at);
 }
 

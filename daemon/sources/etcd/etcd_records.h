@@ -41,6 +41,7 @@ class EtcdRecords {
   // When the next of them is due.
   [[nodiscard]] std::optional<Clock::time_point> due() const;
 
+  [[nodiscard]] bool knows(std::string_view key) const { return records_.contains(key); }
   [[nodiscard]] std::size_t size() const { return claims_; }
   [[nodiscard]] std::size_t held() const { return held_claims_; }
   // Of keys whose value is bad, at most 20.
@@ -52,6 +53,7 @@ class EtcdRecords {
   using Keys = std::set<std::string, std::less<>>;
   struct Known {
     std::vector<EtcdWord::Entry> entries;
+    std::vector<EtcdWord::Part> parts;
     std::string value;  // as it was written
     std::int64_t revision = 0;
   };
@@ -62,6 +64,10 @@ class EtcdRecords {
 
   void put(const EtcdPair& pair, ClaimChanges& out);
   void take(const EtcdPair& pair, EtcdWord word, ClaimChanges& out);
+  void take_parts(Known& known, std::vector<EtcdWord::Part> parts, ClaimChanges& out);
+  void claim_again(const std::string& key, ClaimChanges& out) const;
+  [[nodiscard]] Claim claim_of(const std::string& key, const EtcdWord::Entry& entry,
+                               std::int64_t revision) const;
   void remove(const std::string& key, ClaimChanges& out);
   void leave(const std::string& key, Clock::time_point now);
   [[nodiscard]] bool over_limit(const Known* known, std::size_t claims) const;
@@ -74,6 +80,8 @@ class EtcdRecords {
   std::size_t limit_ = 250000;
   std::size_t claims_ = 0;
   std::map<std::string, Known, std::less<>> records_;
+  // By the key of the claims that they are about.
+  std::map<std::string, EtcdWord::Part, std::less<>> parts_;
   std::map<std::string, Bad, std::less<>> bad_;  // by key
   Keys held_;                                    // keys that are gone, in force still
   std::size_t held_claims_ = 0;

@@ -43,6 +43,7 @@ EtcdSource::EtcdSource(asio::any_io_executor executor, Background& parsing, Back
       client_(std::move(client)),
       sink_(sink),
       events_(events),
+      answered_(executor),
       idle_(executor),
       to_save_(executor),
       to_settle_(executor),
@@ -54,11 +55,18 @@ EtcdSource::EtcdSource(asio::any_io_executor executor, Background& parsing, Back
   refresh_report();
 }
 
-EtcdRange EtcdSource::range() const {
+EtcdRange EtcdSource::range_of(const std::string& prefix) {
   EtcdRange range;
-  range.key = options_.keys.prefix;
-  range.end = end_of_prefix(range.key);
+  range.key = prefix;
+  range.end = end_of_prefix(prefix);
   return range;
+}
+
+void EtcdSource::Round::end(Outcome outcome) {
+  if (over) return;
+  over = std::move(outcome);
+  for (auto& each : watches) each->close();
+  ended.notify_all();
 }
 
 void EtcdSource::load() {
@@ -126,40 +134,63 @@ asio::awaitable<Outcome> EtcdSource::follow() {
   Result<Reading> reading = co_await read();
   if (!reading) co_return fail(std::move(reading).error());
   co_await take(std::move(*reading));
-  EtcdRange from = range();
-  from.revision = header_.revision + 1;
-  auto watch = co_await client_->watch(from);
-  if (!watch) co_return fail(std::move(watch).error());
+  Round round(executor_);
+  const std::int64_t since = header_.revision + 1;
+  EtcdRange claims = range_of(options_.keys.prefix);
+  claims.revision = since;
+  Outcome watched = co_await watch(claims, round);
+  if (watched && has_parts()) {
+    EtcdRange parts = range_of(options_.keys.parts_prefix);
+    parts.revision = since;
+    watched = co_await watch(parts, round);
+  }
+  if (!watched) co_return watched;
   failures_ = 0;
   note(success());
-  // Neither is cancelled in the middle of what it does: each ends the other by its own means.
-  Round round(executor_, **watch);
-  auto [pumped, probed] = co_await (pump(round) && probe(round));
-  co_return round.probe_ended ? std::move(probed) : std::move(pumped);
+  // None is cancelled in the middle of what it does: each ends the others by their own means.
+  if (has_parts()) {
+    co_await (pump(round, *round.watches[0]) && pump(round, *round.watches[1]) && probe(round));
+  } else {
+    co_await (pump(round, *round.watches[0]) && probe(round));
+  }
+  co_return std::move(*round.over);
 }
 
-// All pages at the revision of the first.
+asio::awaitable<Outcome> EtcdSource::watch(const EtcdRange& range, Round& round) {
+  auto begun = co_await client_->watch(range);
+  if (!begun) co_return fail(std::move(begun).error());
+  round.watches.push_back(std::move(*begun));
+  co_return success();
+}
+
+// All pages at the revision of the first; parts come before the claims that they are about.
 asio::awaitable<Result<EtcdSource::Reading>> EtcdSource::read() {
   Reading reading;
-  EtcdRange page = range();
-  page.limit = kPage;
-  for (;;) {
-    Result<EtcdRangeReply> reply = co_await client_->range(page);
-    if (!reply) co_return fail(std::move(reply).error());
-    if (page.revision == 0) reading.header = reply->header;
-    std::move(reply->pairs.begin(), reply->pairs.end(), std::back_inserter(reading.pairs));
-    if (!reply->more || reply->pairs.empty()) break;
-    page.revision = reading.header.revision;
-    page.key = reading.pairs.back().key + '\0';
-  }
+  Outcome read = success();
+  if (has_parts()) read = co_await read_range(range_of(options_.keys.parts_prefix), reading);
+  if (read) read = co_await read_range(range_of(options_.keys.prefix), reading);
+  if (!read) co_return fail(std::move(read).error());
   if (!has_word()) co_return reading;
   EtcdRange ready;
   ready.key = options_.keys.ready;
   ready.revision = reading.header.revision;
-  Result<EtcdRangeReply> word = co_await client_->range(ready);
+  Result<EtcdRangeReply> word = co_await ask(ready);
   if (!word) co_return fail(std::move(word).error());
   if (!word->pairs.empty()) reading.ready = word->pairs.front().revision;
   co_return reading;
+}
+
+asio::awaitable<Outcome> EtcdSource::read_range(EtcdRange page, Reading& reading) {
+  page.limit = kPage;
+  for (;;) {
+    page.revision = reading.header.revision;
+    Result<EtcdRangeReply> reply = co_await ask(page);
+    if (!reply) co_return fail(std::move(reply).error());
+    if (page.revision == 0) reading.header = reply->header;
+    std::move(reply->pairs.begin(), reply->pairs.end(), std::back_inserter(reading.pairs));
+    if (!reply->more || reply->pairs.empty()) co_return success();
+    page.key = reading.pairs.back().key + '\0';
+  }
 }
 
 asio::awaitable<void> EtcdSource::begin_work() {
@@ -223,11 +254,9 @@ asio::awaitable<void> EtcdSource::take(Reading reading) {
   }
 }
 
-asio::awaitable<Outcome> EtcdSource::pump(Round& round) {
-  Outcome outcome = co_await take_all(round.watch);
-  round.pump_ended = true;
-  round.ended.notify_all();
-  co_return outcome;
+asio::awaitable<void> EtcdSource::pump(Round& round, EtcdClient::Watch& watch) {
+  Outcome outcome = co_await take_all(watch);
+  round.end(std::move(outcome));
 }
 
 asio::awaitable<Outcome> EtcdSource::take_all(EtcdClient::Watch& watch) {
@@ -238,29 +267,40 @@ asio::awaitable<Outcome> EtcdSource::take_all(EtcdClient::Watch& watch) {
     if (reply->canceled) {
       co_return fail(ErrorCode::kUnavailable, "the watch was ended: {}", reply->reason);
     }
-    co_await take(std::move(*reply));
+    Outcome taken = co_await take(std::move(*reply));
+    if (!taken) co_return taken;
   }
 }
 
 // In the order of the events: a message may hold several revisions of one key.
-asio::awaitable<void> EtcdSource::take(EtcdWatchReply reply) {
-  if (reply.events.empty()) co_return;
+asio::awaitable<Outcome> EtcdSource::take(EtcdWatchReply reply) {
+  if (reply.events.empty()) co_return success();
+  if (has_parts() && brings_new(reply)) {
+    Outcome learned = co_await learn_parts();
+    if (!learned) co_return learned;
+  }
   co_await begin_work();
   sink_.begin_batch();
   std::size_t done = 0;
   for (EtcdEvent& event : reply.events) {
-    ClaimChanges changes = records_->apply(event, EtcdRecords::Clock::now());
-    for (Claim& claim : changes.puts) sink_.put(std::move(claim));
-    for (const auto& removal : changes.removals) sink_.remove(removal.floating, removal.origin);
-    // On disk is what is in force: not a bad value, nor a removal that has to settle.
-    if (!changes.empty() && !unsaved_.whole) unsaved_.events.push_back(std::move(event));
+    take_event(std::move(event));
     if (++done % kSlice == 0) co_await asio::post(executor_, asio::use_awaitable);
   }
   sink_.end_batch();
-  header_.revision = reply.header.revision;
+  header_.revision = std::max(header_.revision, reply.header.revision);
   end_work();
   to_save_.notify_all();
   to_settle_.notify_all();
+  co_return success();
+}
+
+void EtcdSource::take_event(EtcdEvent event) {
+  ClaimChanges changes = records_->apply(event, EtcdRecords::Clock::now());
+  for (Claim& claim : changes.puts) sink_.put(std::move(claim));
+  for (const auto& removal : changes.removals) sink_.remove(removal.floating, removal.origin);
+  // On disk is what is in force: not a bad value, nor a removal that has to settle.
+  const bool in_force = !changes.empty() || (has_parts() && !event.removed);
+  if (in_force && !unsaved_.whole) unsaved_.events.push_back(std::move(event));
 }
 
 asio::awaitable<void> EtcdSource::run_removals() {
@@ -282,20 +322,16 @@ asio::awaitable<void> EtcdSource::run_removals() {
   }
 }
 
-asio::awaitable<Outcome> EtcdSource::probe(Round& round) {
+asio::awaitable<void> EtcdSource::probe(Round& round) {
   const std::string endpoint = client_->endpoint();
-  Outcome outcome;
-  bool well = true;
-  while (well) {
+  while (!round.over) {
     co_await round.ended.wait(Signal::Clock::now() + options_.probe);
-    if (round.pump_ended) co_return success();
-    outcome = co_await look(well);
+    if (round.over) co_return;
+    bool well = true;
+    Outcome outcome = co_await look(well);
     // Another one answered: the watch may hang on one that is dead.
-    if (client_->endpoint() != endpoint) well = false;
+    if (!well || client_->endpoint() != endpoint) round.end(std::move(outcome));
   }
-  round.probe_ended = !round.pump_ended;
-  round.watch.close();
-  co_return outcome;
 }
 
 // Whether the watch may go on.
@@ -303,7 +339,7 @@ asio::awaitable<Outcome> EtcdSource::look(bool& well) {
   EtcdRange ready;
   ready.key = has_word() ? options_.keys.ready : options_.keys.prefix;  // what we may read
   const std::int64_t known = header_.revision;
-  Result<EtcdRangeReply> reply = co_await client_->range(ready);
+  Result<EtcdRangeReply> reply = co_await ask(ready);
   well = reply && reply->header.cluster == header_.cluster && reply->header.revision >= known;
   if (!reply) co_return fail(std::move(reply).error());
   const std::int64_t word = reply->pairs.empty() ? 0 : reply->pairs.front().revision;

@@ -68,14 +68,14 @@ class EtcdSource {
     std::vector<EtcdPair> pairs;
     std::int64_t ready = 0;  // the revision of the controller's word; 0: none
   };
-  // One watch and the probes beside it.
+  // The watches and the probes beside them: the first that ends ends the others.
   struct Round {
-    Round(const boost::asio::any_io_executor& executor, EtcdClient::Watch& of)
-        : watch(of), ended(executor) {}
-    EtcdClient::Watch& watch;
+    explicit Round(const boost::asio::any_io_executor& executor) : ended(executor) {}
+    void end(Outcome outcome);
+
+    std::vector<std::unique_ptr<EtcdClient::Watch>> watches;
     Signal ended;
-    bool pump_ended = false;
-    bool probe_ended = false;
+    std::optional<Outcome> over;
   };
   // What is to be saved: the whole, or what came since.
   struct Unsaved {
@@ -89,12 +89,20 @@ class EtcdSource {
 
   boost::asio::awaitable<Outcome> follow();
   boost::asio::awaitable<Result<Reading>> read();
+  boost::asio::awaitable<Outcome> read_range(EtcdRange range, Reading& reading);
   boost::asio::awaitable<void> take(Reading reading);
-  boost::asio::awaitable<Outcome> pump(Round& round);
+  boost::asio::awaitable<Outcome> watch(const EtcdRange& range, Round& round);
+  boost::asio::awaitable<void> pump(Round& round, EtcdClient::Watch& watch);
   boost::asio::awaitable<Outcome> take_all(EtcdClient::Watch& watch);
-  boost::asio::awaitable<void> take(EtcdWatchReply reply);
-  boost::asio::awaitable<Outcome> probe(Round& round);
+  boost::asio::awaitable<Outcome> take(EtcdWatchReply reply);
+  void take_event(EtcdEvent event);
+  boost::asio::awaitable<void> probe(Round& round);
   boost::asio::awaitable<Outcome> look(bool& well);
+  // Parts in migrations (etcd_parts.cc).
+  [[nodiscard]] bool has_parts() const { return !options_.keys.parts_prefix.empty(); }
+  [[nodiscard]] bool brings_new(const EtcdWatchReply& reply) const;
+  boost::asio::awaitable<Outcome> learn_parts();
+  boost::asio::awaitable<Result<EtcdRangeReply>> ask(EtcdRange range);
   boost::asio::awaitable<void> begin_work();
   void end_work();
   void note(const Outcome& outcome);
@@ -103,7 +111,7 @@ class EtcdSource {
   void tell(const std::string& kind, const std::string& text);
   void refresh_report();
   [[nodiscard]] bool has_word() const { return !options_.keys.ready.empty(); }
-  [[nodiscard]] EtcdRange range() const;
+  [[nodiscard]] static EtcdRange range_of(const std::string& prefix);
   [[nodiscard]] std::chrono::milliseconds pause();
 
   boost::asio::any_io_executor executor_;
@@ -115,6 +123,8 @@ class EtcdSource {
   EventHub& events_;
 
   std::shared_ptr<EtcdRecords> records_;
+  bool asking_ = false;  // the client takes one question at a time
+  Signal answered_;
   bool working_ = false;  // somebody is at the records, perhaps on another thread
   Signal idle_;
   std::unique_ptr<SnapshotStore> store_;

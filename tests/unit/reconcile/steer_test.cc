@@ -345,7 +345,7 @@ TEST_F(Steers, WhatHasMovedAwayIsALastResortAndStillTranslated) {
   settle();
   EXPECT_THAT(metrics(kA), ElementsAre(4096));
   EXPECT_TRUE(nat_.elements.contains({nat::Map::kFixedByFloating, address(kA)}));
-  EXPECT_THAT(reason(kA), HasSubstr("moved to compute2"));
+  EXPECT_THAT(reason(kA), HasSubstr("moves to compute2"));
 }
 
 }  // namespace

@@ -1,0 +1,134 @@
+#include "daemon/sources/etcd/calico_migration.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "daemon/sources/etcd/calico_endpoint.h"
+#include "daemon/sources/etcd/etcd_records.h"
+
+namespace fipd {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+using Role = Claim::Role;
+
+const std::string kHost = "rack1-c1";
+
+// As networking-calico writes them.
+std::string end_of(const std::string& host) {
+  return R"({"workloadEndpoint":{"hostname":")" + host +
+         R"(","orchestratorID":"openstack","workloadID":"openstack/9a7e0868-da","endpointID":"8ab8"}})";
+}
+std::string migration(const std::string& source, const std::string& target) {
+  return R"({"apiVersion":"projectcalico.org/v3","kind":"LiveMigration","metadata":{"name":"x",)"
+         R"("namespace":"openstack"},"spec":{"source":)" +
+         end_of(source) + R"(,"target":)" + end_of(target) + "}}";
+}
+std::string endpoint(const std::string& floating) {
+  return R"({"spec":{"node":"rack1-c1","interfaceName":"tap9","ipNetworks":["10.65.0.13/32"],)"
+         R"("ipNATs":[{"internalIP":"10.65.0.13","externalIP":")" +
+         floating + R"("}]}})";
+}
+
+class CalicoMigrationTest : public ::testing::Test {
+ protected:
+  ClaimChanges put(const std::string& key, const std::string& value) {
+    return records_.apply({false, {key, value, ++revision_}}, now_);
+  }
+  ClaimChanges remove(const std::string& key) {
+    return records_.apply({true, {key, "", ++revision_}}, now_);
+  }
+  ClaimChanges later() {
+    now_ += std::chrono::seconds(2);
+    return records_.settled(now_, gone_);
+  }
+  static std::vector<Role> roles(const ClaimChanges& changes) {
+    std::vector<Role> all;
+    for (const Claim& each : changes.puts) all.push_back(each.role);
+    return all;
+  }
+
+  EtcdKeys keys_ = calico_keys("", kHost);
+  const std::string endpoint_ = keys_.prefix + "9a7e0868--da-8ab8";
+  const std::string here_ = keys_.parts_prefix + "rack1--c1-openstack-9a7e0868--da-8ab8";
+  const std::string away_ = keys_.parts_prefix + "c2-openstack-9a7e0868--da-8ab8";
+  EtcdRecords records_{keys_, 3, std::chrono::seconds(2)};
+  EtcdRecords::Clock::time_point now_{};
+  std::int64_t revision_ = 0;
+  std::vector<std::string> gone_;
+};
+
+TEST_F(CalicoMigrationTest, NamesTheEndpointOfThisHostAndItsPart) {
+  const auto target = keys_.decode(here_, migration("c2", kHost));
+  ASSERT_TRUE(target) << target.error().message();
+  EXPECT_THAT(target->parts, ElementsAre(EtcdWord::Part{endpoint_, Role::kTarget, "c2"}));
+  const auto source = keys_.decode(away_, migration(kHost, "c2"));
+  ASSERT_TRUE(source) << source.error().message();
+  EXPECT_THAT(source->parts, ElementsAre(EtcdWord::Part{endpoint_, Role::kLeaving, "c2"}));
+}
+
+TEST_F(CalicoMigrationTest, OtherHostsMigrationsAreNobodysPart) {
+  const auto word = keys_.decode(away_, migration("c3", "c2"));
+  ASSERT_TRUE(word);
+  EXPECT_EQ(*word, EtcdWord());
+}
+
+TEST_F(CalicoMigrationTest, WhatIsNoMigrationIsNamedAndChangesNothing) {
+  put(here_, migration("c2", kHost));
+  put(endpoint_, endpoint("172.16.1.3"));
+  for (const char* bad : {"", "[]", "{}", R"({"spec":{}})", R"({"spec":{"source":1,"target":2}})",
+                          R"({"spec":{"source":{"workloadEndpoint":{"hostname":"c2"}}}})"}) {
+    EXPECT_TRUE(put(here_, bad).empty()) << bad;
+    ASSERT_THAT(records_.problems(), SizeIs(1)) << bad;
+    EXPECT_THAT(records_.problems()[0], HasSubstr("LiveMigration openstack/rack1--c1-openstack-"));
+  }
+  EXPECT_THAT(put(here_, migration(kHost, kHost)).puts, IsEmpty());
+  EXPECT_THAT(records_.problems()[0], HasSubstr("the same host"));
+}
+
+TEST_F(CalicoMigrationTest, AnEndpointThatComesAfterItsMigrationIsOnlyPrepared) {
+  EXPECT_TRUE(put(here_, migration("c2", kHost)).empty());
+  const ClaimChanges changes = put(endpoint_, endpoint("172.16.1.3"));
+  EXPECT_THAT(roles(changes), ElementsAre(Role::kTarget));
+  EXPECT_EQ(changes.puts[0].peer, "c2");
+  EXPECT_THAT(roles(put(endpoint_, endpoint("172.16.1.4"))), ElementsAre(Role::kTarget))
+      << "a changed endpoint keeps its part";
+}
+
+TEST_F(CalicoMigrationTest, TheEndOfTheMigrationMakesItServed) {
+  put(here_, migration("c2", kHost));
+  put(endpoint_, endpoint("172.16.1.3"));
+  EXPECT_TRUE(remove(here_).empty()) << "perhaps the endpoint goes, too";
+  EXPECT_THAT(roles(later()), ElementsAre(Role::kServing));
+}
+
+TEST_F(CalicoMigrationTest, AFailedMigrationsTargetIsNeverServedWhateverGoesFirst) {
+  put(here_, migration("c2", kHost));
+  put(endpoint_, endpoint("172.16.1.3"));
+  remove(here_);
+  remove(endpoint_);
+  const ClaimChanges changes = later();
+  EXPECT_THAT(changes.puts, IsEmpty());
+  EXPECT_THAT(changes.removals, SizeIs(1));
+}
+
+TEST_F(CalicoMigrationTest, TheSourceLeavesAndServesAgainWhereItFails) {
+  EXPECT_THAT(roles(put(endpoint_, endpoint("172.16.1.3"))), ElementsAre(Role::kServing));
+  EXPECT_THAT(roles(put(away_, migration(kHost, "c2"))), ElementsAre(Role::kLeaving));
+  remove(away_);
+  EXPECT_THAT(roles(later()), ElementsAre(Role::kServing));
+}
+
+TEST_F(CalicoMigrationTest, TheSnapshotRemembersParts) {
+  put(here_, migration("c2", kHost));
+  put(endpoint_, endpoint("172.16.1.3"));
+  EtcdRecords again(keys_, 3);
+  EXPECT_THAT(roles(again.load(records_.pairs(), false, {})), ElementsAre(Role::kTarget));
+}
+
+}  // namespace
+}  // namespace fipd
