@@ -208,3 +208,17 @@ def test_neutron_says_down_while_the_tap_is_away_and_active_when_it_is_there(clo
                          "route replace default via 169.254.1.1 dev eth0")
     cloud.has_status(fip, "ACTIVE")
     cloud.serves(fip, one)
+
+
+def test_neutron_says_error_where_the_host_refuses_and_down_where_no_fipd_has_the_hosts_name(
+        cloud, one):
+    cloud.neutron.create("subnet", network_id=cloud.model.external["id"], cidr="203.0.113.0/24",
+                         ip_version=4, enable_dhcp=False)
+    outside = cloud.floating_ip(one, floating_ip_address="203.0.113.7")
+    cloud.has_status(outside, "ERROR")
+    row = one.host.fipd.row("203.0.113.7")
+    assert row["state"] == "refused" and "outside pools.allowed" in row["reason"]
+    stray = cloud.floating_ip(None, port_id=cloud.model.port("compute9")["id"])
+    wait_for(lambda: cloud.index(stray).get("hosts") == {"compute9": ""}, 10, "it is for compute9")
+    cloud.has_status(stray, "DOWN")
+    assert cloud.kernels(stray["floating_ip_address"]) == {}
