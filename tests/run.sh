@@ -101,10 +101,24 @@ py_tests() {  # NAME SECONDS FOLDERS AND OPTIONS...
 
 fuzz_sources=$(find tests/fuzz -maxdepth 1 -name '*.cc' | sort)
 
+# beside COMMAND: in the background, with what it prints kept for tell_beside.
+beside() {
+  {
+    child='' background=''
+    trap stop_all INT TERM HUP
+    "$@"
+  } >"$logs/beside" 2>&1 &
+  background=$!
+}
+
+tell_beside() {
+  wait "$background"
+  background=
+  cat "$logs/beside"
+}
+
 # Builds that take long, at the lowest priority beside tests that mostly wait.
 builds_beside() {
-  child='' background=''
-  trap stop_all INT TERM HUP
   local targets=() source
   for source in $fuzz_sources; do targets+=("fuzz_$(basename "$source" .cc)"); done
   renice -n 19 $BASHPID >/dev/null
@@ -123,6 +137,14 @@ fuzz() {
   rm -rf "$fresh"
 }
 
+fuzz_every_second() {  # FROM: 0 or 1
+  local number=0 source seconds=5
+  [ $mode = full ] && seconds=60
+  for source in $fuzz_sources; do
+    [ $((number++ % 2)) = "$1" ] && fuzz "$(basename "$source" .cc)" $seconds
+  done
+}
+
 step install 900 tests/support/install.sh
 py_tests lint 120 tests/lint
 # The unit tests are built once, under the sanitizers, unless everything or only the release build is
@@ -135,8 +157,7 @@ options=()
 options+=(-n 2 --dist loadfile)
 build release "${targets[@]}" && released=yes || released=no
 if [ $mode != quick ]; then
-  builds_beside >"$logs/beside" 2>&1 &
-  background=$!
+  beside builds_beside
 fi
 if [ "$released" = yes ]; then
   [ $mode = normal ] || unit_tests release
@@ -144,14 +165,12 @@ if [ "$released" = yes ]; then
 fi
 py_tests neutron 900 neutron/tests "${options[@]}"
 if [ $mode != quick ]; then
-  wait $background
-  background=
-  cat "$logs/beside"
+  tell_beside
   [ ! -e "$logs/asan.built" ] || unit_tests asan
   if [ -e "$logs/clang.built" ]; then
-    for source in $fuzz_sources; do
-      fuzz "$(basename "$source" .cc)" $([ $mode = full ] && echo 60 || echo 5)
-    done
+    beside fuzz_every_second 1
+    fuzz_every_second 0
+    tell_beside
   fi
 fi
 if [ $mode = full ] && [ -e "$logs/asan.built" ]; then

@@ -10,7 +10,6 @@ import pathlib
 import signal
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import threading
@@ -21,40 +20,12 @@ os.environ["FIPD_BUILD"] = str(BUILD)
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
 
 from daemon import FIPCTL  # noqa: E402
+from router_events import RouterEvents, quantile  # noqa: E402
 from topology import Topology  # noqa: E402
 from waiting import wait_for  # noqa: E402
 
 RUNS = int(os.environ.get("BENCH_RUNS", "300"))
 SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "10000,50000").split(",") if size]
-RTM_NEWROUTE, RTMGRP_IPV4_ROUTE, RTA_DST = 24, 0x40, 1
-
-
-class RouterEvents:
-    """When the router's kernel got each host route."""
-
-    def __init__(self, namespace):
-        with namespace.entered():
-            self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-            self.socket.bind((0, RTMGRP_IPV4_ROUTE))
-        self.seen = {}
-        threading.Thread(target=self.follow, daemon=True).start()
-
-    def follow(self):
-        while True:
-            try:
-                data = self.socket.recv(65536)
-            except OSError:  # overrun by a load of many, of which nobody waits for one here
-                continue
-            now = time.monotonic()
-            while len(data) >= 16:
-                length, kind = struct.unpack("IH", data[:6])
-                at = 28  # behind the netlink and the route header
-                while kind == RTM_NEWROUTE and at + 4 <= length:
-                    size, attribute = struct.unpack("HH", data[at:at + 4])
-                    if attribute == RTA_DST and data[17] == 32:
-                        self.seen.setdefault(socket.inet_ntoa(data[at + 4:at + 8]), now)
-                    at += max(4, (size + 3) & ~3)
-                data = data[(length + 3) & ~3:]
 
 
 def one_by_one(events, command, addresses):
@@ -68,11 +39,6 @@ def one_by_one(events, command, addresses):
         whole.append((events.seen[address] - start) * 1000)
         after.append(max(0.0, events.seen[address] - returned) * 1000)
     return whole, after
-
-
-def quantile(values, share):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def told(name, ours, bare):
