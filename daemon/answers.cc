@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "daemon/daemon.h"
+#include "daemon/observe/refused_words.h"
 #include "daemon/state/forward.h"
 
 namespace fipd {
@@ -101,15 +102,44 @@ boost::asio::awaitable<std::vector<IpAddress>> Daemon::addresses() {
   reconciler_->standings().for_each([&](const IpAddress& floating, const Standing&) {
     if (reconciler_->bindings().winner(floating) == nullptr) all.push_back(floating);
   });
+  for (const std::vector<RefusedWord>* words : refused_words()) {
+    for (const RefusedWord& word : *words) {
+      if (word.floating) all.push_back(*word.floating);
+    }
+  }
   auto work = [all = std::move(all)]() mutable {
     std::sort(all.begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
     return std::move(all);
   };
   std::vector<IpAddress> sorted = co_await parsing_.run(std::move(work));
   co_return sorted;
 }
 
+std::vector<const std::vector<RefusedWord>*> Daemon::refused_words() const {
+  std::vector<const std::vector<RefusedWord>*> all{&files_->refused()};
+  if (etcd_) all.push_back(&etcd_->refused());
+  if (calico_) all.push_back(&calico_->refused());
+  return all;
+}
+
+std::vector<FloatingIpReport> Daemon::nameless_rows() {
+  std::vector<FloatingIpReport> rows;
+  for (const std::vector<RefusedWord>* words : refused_words()) {
+    for (const RefusedWord& word : refused_of(*words, std::nullopt)) rows.push_back(row_of(word));
+  }
+  return rows;
+}
+
 std::vector<FloatingIpReport> Daemon::rows(const IpAddress& floating) {
+  std::vector<FloatingIpReport> rows = claimed_rows(floating);
+  for (const std::vector<RefusedWord>* words : refused_words()) {
+    for (const RefusedWord& word : refused_of(*words, floating)) rows.push_back(row_of(word));
+  }
+  return rows;
+}
+
+std::vector<FloatingIpReport> Daemon::claimed_rows(const IpAddress& floating) const {
   std::vector<FloatingIpReport> rows;
   const auto claims = reconciler_->bindings().claims(floating);
   const Standing* standing = reconciler_->standings().find(floating);

@@ -53,6 +53,7 @@ class Daemon final : public Service {
   [[nodiscard]] StatusReport status() override;
   boost::asio::awaitable<std::vector<IpAddress>> addresses() override;
   [[nodiscard]] std::vector<FloatingIpReport> rows(const IpAddress& floating) override;
+  [[nodiscard]] std::vector<FloatingIpReport> nameless_rows() override;
   boost::asio::awaitable<std::vector<FloatingIpReport>> inspect(IpAddress floating) override;
   boost::asio::awaitable<void> read_counters() override;
   [[nodiscard]] std::optional<Traffic> traffic(const IpAddress& floating) override;
@@ -93,6 +94,9 @@ class Daemon final : public Service {
   [[nodiscard]] Outcome open_calico();
   [[nodiscard]] OurRoutes our_routes() const;
   void add_announced(FloatingIpReport& row) const;
+  [[nodiscard]] std::vector<FloatingIpReport> claimed_rows(const IpAddress& floating) const;
+  // What each source cannot take.
+  [[nodiscard]] std::vector<const std::vector<RefusedWord>*> refused_words() const;
   [[nodiscard]] std::size_t drained_and_announced() const;
   // Nothing: not yet. kKernel and the like: it never will.
   boost::asio::awaitable<std::optional<Outcome>> reached(IpAddress floating, WaitFor what);

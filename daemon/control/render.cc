@@ -22,96 +22,75 @@ boost::json::array strings(const std::vector<std::string>& texts) {
   return array_of(texts, [](const std::string& text) { return boost::json::value(text); });
 }
 
-boost::json::value source_json(const SourceReport& source) {
-  boost::json::object json;
-  json["name"] = source.name;
-  json["complete"] = source.complete;
-  json["claims"] = source.claims;
-  json["held"] = source.held;
-  json["problems"] = strings(source.problems);
-  return json;
+boost::json::object source_json(const SourceReport& source) {
+  return {{"name", source.name},
+          {"complete", source.complete},
+          {"claims", source.claims},
+          {"held", source.held},
+          {"problems", strings(source.problems)}};
 }
 
-boost::json::value session_json(const SessionReport& session) {
-  boost::json::object json;
-  json["name"] = session.name;
-  json["state"] = session.state;
-  json["info"] = session.info;
-  json["since"] = session.since;
-  json["neighbor"] = session.neighbor;
-  json["neighbor_as"] = session.neighbor_as;
-  json["last_error"] = session.last_error;
-  json["established"] = session.established;
-  json["carries"] = session.carries;
-  json["exported"] = session.exported;
-  return json;
+boost::json::object session_json(const SessionReport& session) {
+  return {{"name", session.name},
+          {"state", session.state},
+          {"info", session.info},
+          {"since", session.since},
+          {"neighbor", session.neighbor},
+          {"neighbor_as", session.neighbor_as},
+          {"last_error", session.last_error},
+          {"established", session.established},
+          {"carries", session.carries},
+          {"exported", session.exported}};
 }
 
-boost::json::value kernel_protocol_json(const KernelProtocolReport& protocol) {
-  boost::json::object json;
-  json["name"] = protocol.name;
-  json["state"] = protocol.state;
-  return json;
+boost::json::object kernel_protocol_json(const KernelProtocolReport& protocol) {
+  return {{"name", protocol.name}, {"state", protocol.state}};
 }
 
 boost::json::object bird_json(const BirdReport& bird) {
-  boost::json::object json;
-  json["enabled"] = bird.enabled;
-  json["connected"] = bird.connected;
-  json["version"] = bird.version;
-  json["problem"] = bird.problem;
-  json["problems"] = strings(bird.problems);
-  json["kernel_protocols"] = array_of(bird.kernel_protocols, kernel_protocol_json);
-  json["duplicates"] = bird.duplicates;
-  json["sessions"] = array_of(bird.sessions, session_json);
-  return json;
+  return {{"enabled", bird.enabled},
+          {"connected", bird.connected},
+          {"version", bird.version},
+          {"problem", bird.problem},
+          {"problems", strings(bird.problems)},
+          {"kernel_protocols", array_of(bird.kernel_protocols, kernel_protocol_json)},
+          {"duplicates", bird.duplicates},
+          {"sessions", array_of(bird.sessions, session_json)}};
 }
 
 boost::json::object health_json(const HealthReport& health) {
-  boost::json::object json;
-  json["checks"] = health.checks;
-  json["failing"] = health.failing;
-  json["held"] = health.held;
-  json["braking"] = health.braking;
-  return json;
+  return {{"checks", health.checks},
+          {"failing", health.failing},
+          {"held", health.held},
+          {"braking", health.braking}};
 }
 
 boost::json::object drain_json(const StatusReport& status) {
-  boost::json::object json;
-  json["all"] = status.host_drained;
-  json["marked"] = status.drain_marks;
-  return json;
+  return {{"all", status.host_drained}, {"marked", status.drain_marks}};
 }
 
 boost::json::object counters_json(const Counters& counters) {
-  boost::json::object json;
-  json["nat_transactions"] = counters.nat_transactions;
-  json["nat_elements"] = counters.nat_elements;
-  json["nat_refusals"] = counters.nat_refusals;
-  json["route_changes"] = counters.route_changes;
-  json["route_refusals"] = counters.route_refusals;
-  json["repairs"] = counters.repairs;
-  json["kernel_reads"] = counters.kernel_reads;
-  json["connections_flushed"] = counters.connections_flushed;
-  json["passes"] = counters.passes;
-  json["longest_slice_ns"] = counters.longest_slice_ns;
-  return json;
+  return {{"nat_transactions", counters.nat_transactions},
+          {"nat_elements", counters.nat_elements},
+          {"nat_refusals", counters.nat_refusals},
+          {"route_changes", counters.route_changes},
+          {"route_refusals", counters.route_refusals},
+          {"repairs", counters.repairs},
+          {"kernel_reads", counters.kernel_reads},
+          {"connections_flushed", counters.connections_flushed},
+          {"passes", counters.passes},
+          {"longest_slice_ns", counters.longest_slice_ns}};
 }
 
 boost::json::object traffic_json(const Traffic& traffic) {
-  boost::json::object json;
-  json["in_packets"] = traffic.in_packets;
-  json["in_bytes"] = traffic.in_bytes;
-  json["out_packets"] = traffic.out_packets;
-  json["out_bytes"] = traffic.out_bytes;
-  return json;
+  return {{"in_packets", traffic.in_packets},
+          {"in_bytes", traffic.in_bytes},
+          {"out_packets", traffic.out_packets},
+          {"out_bytes", traffic.out_bytes}};
 }
 
 boost::json::object guard_json(const GuardReport& guard) {
-  boost::json::object json;
-  json["packets"] = guard.packets;
-  json["bytes"] = guard.bytes;
-  return json;
+  return {{"packets", guard.packets}, {"bytes", guard.bytes}};
 }
 
 boost::json::object accounting_json(const AccountingReport& accounting) {
@@ -131,42 +110,44 @@ boost::json::object counts_json(const std::array<std::size_t, kStates>& counts) 
   return json;
 }
 
-boost::json::value element_json(const PreviewReport::Element& element) {
-  boost::json::object json;
+boost::json::object element_json(const PreviewReport::Element& element) {
   const bool both = element.added && element.removed;
-  json["change"] = both ? "change" : element.added ? "add" : "delete";
-  json["map"] = element.map;
-  json["key"] = element.key;
+  boost::json::object json{{"change", both            ? "change"
+                                      : element.added ? "add"
+                                                      : "delete"},
+                           {"map", element.map},
+                           {"key", element.key}};
   if (!element.before.empty()) json["before"] = element.before;
   if (!element.after.empty()) json["after"] = element.after;
   return json;
 }
 
-boost::json::value route_json(const PreviewReport::Route& route) {
-  boost::json::object json;
-  json["change"] = route.change;
-  json["destination"] = route.destination.to_string();
-  json["interface"] = route.interface;
-  json["metric"] = route.metric;
-  return json;
+boost::json::object route_json(const PreviewReport::Route& route) {
+  return {{"change", route.change},
+          {"destination", route.destination.to_string()},
+          {"interface", route.interface},
+          {"metric", route.metric}};
 }
 
 }  // namespace
 
 boost::json::object to_json(const PreviewReport& preview) {
-  boost::json::object json;
-  json["dry_run"] = true;
-  json["elements"] = array_of(preview.elements, element_json);
-  json["routes"] = array_of(preview.routes, route_json);
-  json["elements_later"] = array_of(preview.elements_later, element_json);
-  json["commands"] = strings(preview.commands);
-  json["commands_later"] = strings(preview.commands_later);
-  json["notes"] = strings(preview.notes);
-  return json;
+  return {{"dry_run", true},
+          {"elements", array_of(preview.elements, element_json)},
+          {"routes", array_of(preview.routes, route_json)},
+          {"elements_later", array_of(preview.elements_later, element_json)},
+          {"commands", strings(preview.commands)},
+          {"commands_later", strings(preview.commands_later)},
+          {"notes", strings(preview.notes)}};
 }
 
 boost::json::object to_json(const FloatingIpReport& row) {
-  boost::json::object json = fipd::to_json(row.binding);
+  boost::json::object json;
+  if (!row.unread) {
+    json = fipd::to_json(row.binding);
+  } else if (!row.binding.floating.is_unspecified()) {
+    json["floating"] = row.binding.floating.to_string();
+  }
   if (!row.interface.empty()) json["interface"] = row.interface;
   json["source"] = row.source;
   json["state"] = to_string(row.state);
@@ -180,52 +161,44 @@ boost::json::object to_json(const FloatingIpReport& row) {
 }
 
 boost::json::object peers_json(const BirdReport& bird) {
-  boost::json::object json;
-  json["peers"] = array_of(bird.sessions, session_json);
-  return json;
+  return {{"peers", array_of(bird.sessions, session_json)}};
 }
 
 boost::json::object to_json(const StatusReport& status) {
-  boost::json::object json;
-  json["version"] = status.version;
-  json["host"] = status.host;
-  json["started"] = rfc3339(status.started);
-  json["healthy"] = status.problems.empty();
-  json["problems"] = strings(status.problems);
-  json["warnings"] = strings(status.warnings);
-  json["floating_ips"] = counts_json(status.counts);
-  json["sources"] = array_of(status.sources, source_json);
-  json["bird"] = bird_json(status.bird);
-  json["drain"] = drain_json(status);
-  json["health_checks"] = health_json(status.health);
-  json["counters"] = counters_json(status.counters);
+  boost::json::object json{{"version", status.version},
+                           {"host", status.host},
+                           {"started", rfc3339(status.started)},
+                           {"healthy", status.problems.empty()},
+                           {"problems", strings(status.problems)},
+                           {"warnings", strings(status.warnings)},
+                           {"floating_ips", counts_json(status.counts)},
+                           {"sources", array_of(status.sources, source_json)},
+                           {"bird", bird_json(status.bird)},
+                           {"drain", drain_json(status)},
+                           {"health_checks", health_json(status.health)},
+                           {"counters", counters_json(status.counters)}};
   if (status.guard) json["guard"] = guard_json(*status.guard);
   if (status.accounting) json["accounting"] = accounting_json(*status.accounting);
   return json;
 }
 
 boost::json::object to_json(const DrainReport& report) {
-  boost::json::object json;
-  json["all"] = report.host;
-  json["marked"] = report.marked;
-  json["floating_ips"] = report.floating_ips;
-  json["unwritten"] = report.unwritten;
-  json["sessions"] = array_of(report.sessions, [](const DrainReport::Session& session) {
-    boost::json::object entry;
-    entry["name"] = session.name;
-    entry["undrained"] = session.undrained;
-    return boost::json::value(std::move(entry));
-  });
-  json["complete"] = report.complete();
-  json["problem"] = report.problem;
+  const auto session_of = [](const DrainReport::Session& session) {
+    return boost::json::object{{"name", session.name}, {"undrained", session.undrained}};
+  };
+  boost::json::object json{{"all", report.host},
+                           {"marked", report.marked},
+                           {"floating_ips", report.floating_ips},
+                           {"unwritten", report.unwritten},
+                           {"sessions", array_of(report.sessions, session_of)},
+                           {"complete", report.complete()},
+                           {"problem", report.problem}};
   if (report.connections) json["connections"] = *report.connections;
   return json;
 }
 
 boost::json::object to_json(const Event& event) {
-  boost::json::object json;
-  json["time"] = rfc3339(event.time);
-  json["kind"] = event.kind;
+  boost::json::object json{{"time", rfc3339(event.time)}, {"kind", event.kind}};
   if (event.floating) json["floating"] = event.floating->to_string();
   json["text"] = event.text;
   if (event.traffic) json["traffic"] = traffic_json(*event.traffic);
@@ -234,13 +207,9 @@ boost::json::object to_json(const Event& event) {
 
 std::string error_body(std::string_view code, std::string_view message,
                        std::optional<IpAddress> floating) {
-  boost::json::object error;
-  error["code"] = code;
-  error["message"] = message;
+  boost::json::object error{{"code", code}, {"message", message}};
   if (floating) error["floating"] = floating->to_string();
-  boost::json::object body;
-  body["error"] = std::move(error);
-  return boost::json::serialize(body) + "\n";
+  return boost::json::serialize(boost::json::object{{"error", std::move(error)}}) + "\n";
 }
 
 std::string rfc3339(std::chrono::system_clock::time_point time) {

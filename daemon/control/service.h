@@ -54,11 +54,13 @@ class Service {
   virtual ~Service() = default;
 
   [[nodiscard]] virtual StatusReport status() = 0;
-  // Every floating IP of which there is a claim or that is being withdrawn, sorted; cheap to walk
-  // in slices with rows().
+  // Every floating IP of which there is a claim, or a word that cannot be taken, or that is being
+  // withdrawn, sorted; cheap to walk in slices with rows().
   virtual boost::asio::awaitable<std::vector<IpAddress>> addresses() = 0;
-  // The winner first, then the losers. Empty where nobody claims it.
+  // The winner first, then the losers, then what cannot be taken. Empty where nobody claims it.
   [[nodiscard]] virtual std::vector<FloatingIpReport> rows(const IpAddress& floating) = 0;
+  // Words that cannot be taken and name no floating IP: a key, a file.
+  [[nodiscard]] virtual std::vector<FloatingIpReport> nameless_rows() = 0;
   // The same, after BIRD was asked which sessions have it just now.
   virtual boost::asio::awaitable<std::vector<FloatingIpReport>> inspect(IpAddress floating) = 0;
 

@@ -24,17 +24,20 @@ std::string ListingSource::next_piece() {
     // Gone since the listing began: then there are no rows.
     std::vector<FloatingIpReport> rows = service_.rows(addresses_[at_]);
     if (counters_ && !rows.empty()) rows.front().traffic = service_.traffic(addresses_[at_]);
-    for (const FloatingIpReport& row : rows) {
-      piece += first_row_ ? "\n" : ",\n";
-      first_row_ = false;
-      piece += boost::json::serialize(to_json(row));
-    }
+    for (const FloatingIpReport& row : rows) append(row, piece);
   }
   if (at_ == addresses_.size()) {
+    for (const FloatingIpReport& row : service_.nameless_rows()) append(row, piece);
     piece += "\n]}\n";
     ended_ = true;
   }
   return piece;
+}
+
+void ListingSource::append(const FloatingIpReport& row, std::string& piece) {
+  piece += first_row_ ? "\n" : ",\n";
+  first_row_ = false;
+  piece += boost::json::serialize(to_json(row));
 }
 
 EventSource::EventSource(const boost::asio::any_io_executor& executor, EventHub& hub,

@@ -22,6 +22,7 @@ class ListingSource : public BodySource {
 
  private:
   [[nodiscard]] std::string next_piece();
+  void append(const FloatingIpReport& row, std::string& piece);
 
   Service& service_;
   std::vector<IpAddress> addresses_;

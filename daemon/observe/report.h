@@ -69,6 +69,9 @@ struct FloatingIpReport {
   std::vector<std::string> also_announced_by;  // other hosts, as BGP tells of them
   std::uint64_t revision = 0;
   std::optional<Traffic> traffic;  // where it is counted, and was asked for
+  // What a source cannot take (RefusedWord): `binding` holds the floating IP at the most.
+  bool unread = false;
+  bool earlier_in_force = false;  // what the source said before it
 
   friend bool operator==(const FloatingIpReport&, const FloatingIpReport&) = default;
 };

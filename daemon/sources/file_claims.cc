@@ -6,13 +6,13 @@
 namespace fipd {
 namespace {
 
-std::string origin_of(const std::string& path) { return "files:" + path; }
-
 bool by_floating(const Binding& a, const Binding& b) { return a.floating < b.floating; }
 
 std::size_t size_of(const FileContent& content) { return content ? content->size() : 0; }
 
 }  // namespace
+
+std::string origin_of_file(const std::string& path) { return "files:" + path; }
 
 FileChanges FileClaims::update(const std::vector<FileUpdate>& updates, const HoldRule& rule) {
   FileChanges out;
@@ -63,7 +63,7 @@ void FileClaims::replace(const std::string& path, File& file, const FileUpdate& 
       want(path, file, is, update.revision, out);
       continue;
     }
-    if (*was != is) out.puts.push_back(Claim{is, rank_, update.revision, origin_of(path)});
+    if (*was != is) out.puts.push_back(Claim{is, rank_, update.revision, origin_of_file(path)});
     ++was;
   }
   missing.insert(missing.end(), was, before.end());
@@ -90,7 +90,7 @@ void FileClaims::want(const std::string& path, File& file, const Binding& bindin
   ++wanted_by_[binding.floating];
   const auto held = std::lower_bound(file.held.begin(), file.held.end(), binding, by_floating);
   const bool in_force = held != file.held.end() && *held == binding;
-  if (!in_force) out.puts.push_back(Claim{binding, rank_, revision, origin_of(path)});
+  if (!in_force) out.puts.push_back(Claim{binding, rank_, revision, origin_of_file(path)});
 }
 
 // Carries out held removals: all, or those that are claimed by another file.
@@ -99,7 +99,7 @@ void FileClaims::release(ClaimChanges& out, bool all) {
     std::vector<Binding> kept;
     for (Binding& held : file->second.held) {
       if (all || wanted_by_.contains(held.floating)) {
-        out.removals.push_back({held.floating, origin_of(file->first)});
+        out.removals.push_back({held.floating, origin_of_file(file->first)});
       } else {
         kept.push_back(std::move(held));
       }

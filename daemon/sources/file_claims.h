@@ -21,6 +21,9 @@ struct FileUpdate {
   std::uint64_t revision = 0;
 };
 
+// Of the claims of a file.
+[[nodiscard]] std::string origin_of_file(const std::string& path);
+
 struct FileChanges : ClaimChanges {
   // Files whose content would be more than the limit; their old content stands.
   std::vector<std::string> too_large;

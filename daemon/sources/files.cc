@@ -21,6 +21,7 @@ using boost::asio::awaitable;
 using Clock = FileNotes::Clock;
 
 constexpr std::size_t kMaxProblems = 20;
+constexpr std::string_view kStays = " (what it said before stays in force)";
 
 struct FoundFile {
   std::string name;
@@ -85,6 +86,7 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
   }
 
   [[nodiscard]] const SourceReport& report() const { return report_; }
+  [[nodiscard]] const std::vector<RefusedWord>& refused() const { return refused_; }
 
   static awaitable<Result<std::size_t>> accept(std::shared_ptr<Worker> self) {
     const auto wish = std::make_shared<Wish>();
@@ -286,8 +288,8 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
   void file_problem(const std::string& name, const std::string& problem) {
     Known& known = known_[name];
     if (known.problem == problem) return;
-    const std::string text = problem.empty() ? name + " is in order again"
-                                             : problem + " (what it said before stays in force)";
+    const std::string text =
+        problem.empty() ? name + " is in order again" : fmt::format("{}{}", problem, kStays);
     events_.publish("source", std::nullopt, "files: " + text);
     known.problem = problem;
   }
@@ -343,10 +345,22 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
     report_.held = held;
     report_.problems.clear();
     if (!directory_problem_.empty()) report_.problems.push_back(directory_problem_);
+    refused_.clear();
     for (const auto& [name, known] : known_) {
-      if (report_.problems.size() == kMaxProblems) break;
-      if (!known.problem.empty()) report_.problems.push_back(known.problem);
+      if (known.problem.empty()) continue;
+      if (report_.problems.size() < kMaxProblems) report_.problems.push_back(known.problem);
+      if (refused_.size() < kMostRefusedWords) refused_.push_back(refused(name, known));
     }
+    std::sort(refused_.begin(), refused_.end());
+  }
+
+  // One mistake refuses its whole file, whatever floating IP it is about.
+  [[nodiscard]] RefusedWord refused(const std::string& name, const Known& known) const {
+    RefusedWord word;
+    word.source = origin_of_file((options_.directory / name).string());
+    word.reason = known.problem;
+    if (known.good) word.reason += kStays;
+    return word;
   }
 
   boost::asio::any_io_executor executor_;
@@ -363,6 +377,7 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
   std::map<std::string, Known> known_;
   std::vector<std::shared_ptr<Wish>> wishes_;
   SourceReport report_;
+  std::vector<RefusedWord> refused_;
   std::string directory_problem_;
   Clock::time_point next_check_{};
   Clock::time_point complete_after_{};
@@ -388,6 +403,8 @@ void FilesSource::start() { worker_->start(); }
 void FilesSource::apply(const FilesOptions& options) { worker_->apply(options); }
 
 SourceReport FilesSource::report() const { return worker_->report(); }
+
+const std::vector<RefusedWord>& FilesSource::refused() const { return worker_->refused(); }
 
 boost::asio::awaitable<Result<std::size_t>> FilesSource::accept() {
   return Worker::accept(worker_);

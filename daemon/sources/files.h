@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -11,6 +12,7 @@
 #include "daemon/base/background.h"
 #include "daemon/base/result.h"
 #include "daemon/observe/events.h"
+#include "daemon/observe/refused_words.h"
 #include "daemon/observe/report.h"
 #include "daemon/sources/claim_sink.h"
 
@@ -45,6 +47,8 @@ class FilesSource {
   // Takes over hold_share, hold_above and max; the rest needs another FilesSource.
   void apply(const FilesOptions& options);
   [[nodiscard]] SourceReport report() const;
+  // Files that cannot be taken, sorted.
+  [[nodiscard]] const std::vector<RefusedWord>& refused() const;
   // Carries out the held removals. How many; kUnavailable where the source ended meanwhile.
   boost::asio::awaitable<Result<std::size_t>> accept();
 

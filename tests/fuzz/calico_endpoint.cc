@@ -29,6 +29,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     take(records.apply(event));
     (void)records.problems();
   });
+  const auto refused = records.refused();
+  if (!std::is_sorted(refused.begin(), refused.end())) __builtin_trap();
   // Origins are shortened keys, so two strange ones may share one.
   if (claimed.size() > records.size()) __builtin_trap();
   fipd::EtcdRecords again(keys, 0);

@@ -21,6 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto key_of = [&](std::string_view name) { return kPrefix + std::string(name); };
   fipd::each_event(data, size, key_of,
                    [&](const fipd::EtcdEvent& event) { take(records.apply(event)); });
+  const auto refused = records.refused();
+  if (!std::is_sorted(refused.begin(), refused.end())) __builtin_trap();
   // Origins are shortened keys, so two strange ones may share one.
   if (claimed.size() > records.size()) __builtin_trap();
   fipd::EtcdRecords again(keys, 0);

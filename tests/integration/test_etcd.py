@@ -130,6 +130,44 @@ def test_a_bad_value_is_named_and_holds_up_no_other(running):
     running.wait_well()
 
 
+def test_bad_values_are_listed_one_by_one_and_a_good_one_elsewhere_is_served(running):
+    assert running.fipd.ctl("add", "172.16.1.7", "10.65.0.13").code == 0
+    running.put(3)
+    running.wait_served(3, 7)
+    running.put(3, role="witness")
+    running.etcd.put(f"{HOST}id7", {"floating": "172.16.1.7"})
+    running.etcd.put(f"{HOST}idx", "{")
+
+    def rows():
+        listing = running.fipd.ctl("ls", "--json").json["floating_ips"]
+        return {(row.get("floating"), row["source"]): row for row in listing}
+
+    bad = {("172.16.1.3", "etcd:id3"), ("172.16.1.7", "etcd:id7"), (None, "etcd:idx")}
+    wait_for(lambda: bad <= set(rows()), 15, lambda: f"all three are listed: {rows()}", 0.2)
+    assert rows()["172.16.1.7", "api"]["state"] in ("routed", "learned", "announced")
+    refused = rows()["172.16.1.7", "etcd:id7"]
+    assert refused["state"] == "refused" and "'fixed' is missing" in refused["reason"]
+    assert "not JSON" in rows()[None, "etcd:idx"]["reason"]
+    table = [line.split(maxsplit=6) for line in running.fipd.ctl("ls").out.splitlines()]
+    assert [line[3] for line in table if line[0] == "172.16.1.3"][1:] == ["refused"]
+    assert any(line[0] == "(idx)" and line[5] == "etcd" for line in table)
+    assert any("witness" in row["reason"] for row in running.fipd.shown("172.16.1.3")["conflicts"])
+    running.wait_served(3, 7)
+    # The controller hears of it where nothing of the key is in force, and of what is in force else.
+    status = "/fipd/v1/status/compute1/fip/"
+    wait_for(lambda: running.etcd.objects(status).get(f"{status}id7", {}).get("state") == "refused"
+             and running.etcd.objects(status).get(f"{status}id3", {}).get("state") == "announced", 20,
+             lambda: f"both are told: {running.etcd.objects(status)}", 0.2)
+    running.put(7)
+    running.etcd.delete(f"{HOST}idx")
+    running.put(3)
+    wait_for(lambda: not [row for row in rows().values() if row["state"] == "refused"], 15,
+             lambda: f"none is left: {rows()}", 0.2)
+    assert rows()["172.16.1.7", "etcd:id7"]["state"] == "conflict"
+    assert running.fipd.ctl("rm", "172.16.1.7").code == 0
+    running.wait_served(3, 7)
+
+
 def test_a_value_that_is_written_again_writes_nothing_to_the_kernel(running):
     running.put(3)
     running.topology.wait_routed("172.16.1.3", 15)

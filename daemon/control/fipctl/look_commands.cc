@@ -19,6 +19,16 @@ std::string or_dash(std::string text) { return text.empty() ? "-" : std::move(te
 // "files:/etc/fipd/floating-ips.d/a.toml" is too long for a narrow table.
 std::string short_source(const std::string& source) { return source.substr(0, source.find(':')); }
 
+// A word that cannot be taken may name no floating IP; then its key or its file does: "(a.toml)".
+std::string floating_of(const boost::json::value& row) {
+  std::string floating = text_of(row, "floating");
+  if (!floating.empty()) return floating;
+  const std::string source = text_of(row, "source");
+  std::string name = source.substr(source.find(':') + 1);
+  if (name.starts_with('/')) name = name.substr(name.rfind('/') + 1);
+  return fmt::format("({})", name);
+}
+
 std::string announced_of(const boost::json::value& row) {
   const std::int64_t sessions = number_of(row, "sessions");
   const std::size_t announced = list_of(row, "announced").size();
@@ -36,8 +46,8 @@ Row row_of(const boost::json::value& json, bool wide) {
   const std::string state = text_of(json, "state");
   const std::string source = text_of(json, "source");
   const std::int64_t metric = number_of(json, "metric");
-  Row row = {{text_of(json, "floating")},
-             {target_of(json, wide ? 3 : 1)},
+  Row row = {{floating_of(json)},
+             {or_dash(target_of(json, wide ? 3 : 1))},
              {or_dash(text_of(json, "interface"))},
              {state, tint_of_state(state)},
              {announced_of(json)},
@@ -88,7 +98,7 @@ void print_details(const boost::json::value& row, bool color) {
   for (const boost::json::value& forward : list_of(row, "forwards")) {
     if (forward.is_string()) rows.push_back({{"forward"}, {std::string(forward.get_string())}});
   }
-  if (rows.size() == 1) rows.push_back({{"fixed IP"}, {text_of(row, "fixed")}});
+  if (rows.size() == 1) rows.push_back({{"fixed IP"}, {or_dash(text_of(row, "fixed"))}});
   rows.insert(rows.end(), {{{"interface"}, {or_dash(text_of(row, "interface"))}},
                            {{"state"}, {state, tint_of_state(state)}},
                            {{"reason"}, {or_dash(text_of(row, "reason"))}},
@@ -125,7 +135,9 @@ Verdict list(const Context& context, const LsOptions& options) {
     return {};
   }
   if (options.quiet) {
-    for (const boost::json::value& row : rows) fmt::print("{}\n", text_of(row, "floating"));
+    for (const boost::json::value& row : rows) {
+      if (field_of(row, "floating") != nullptr) fmt::print("{}\n", text_of(row, "floating"));
+    }
     return {};
   }
   std::vector<Row> table = {heads(options.wide)};

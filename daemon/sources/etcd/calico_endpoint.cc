@@ -73,10 +73,15 @@ Result<IpAddress> address_in(const json::object& nat, std::string_view name) {
   return address;
 }
 
+std::string origin_of(const Name& name) {
+  return fmt::format("calico:{}/{}", printable(name.device), printable(name.port));
+}
+
 // One endpoint on its way to what it claims.
 class Endpoint {
  public:
-  Endpoint(Name name, const std::string& host) : name_(std::move(name)), host_(host) {}
+  Endpoint(const Name& name, std::string origin, const std::string& host)
+      : name_(name), origin_(std::move(origin)), host_(host) {}
 
   Result<EtcdWord> read(const json::object& spec) {
     const Result<std::string> node = text_of(spec, "node");
@@ -98,11 +103,10 @@ class Endpoint {
     for (std::size_t i = 0; i < nats->size(); ++i) {
       Result<Binding> binding = binding_of((*nats)[i]);
       if (binding) {
-        word_.entries.push_back(
-            {std::move(*binding),
-             fmt::format("calico:{}/{}", printable(name_.device), printable(name_.port))});
+        word_.entries.push_back({std::move(*binding), origin_});
       } else {
-        word_.problems.push_back(fmt::format("ipNATs[{}]: {}", i, binding.error().message()));
+        word_.problems.push_back(
+            {floating_of((*nats)[i]), fmt::format("ipNATs[{}]: {}", i, binding.error().message())});
       }
     }
     return std::move(word_);
@@ -120,8 +124,15 @@ class Endpoint {
       networks_.push_back(*network);
     } else {
       word_.problems.push_back(
-          fmt::format("ipNetworks: '{}' is not a network", printable(written)));
+          {std::nullopt, fmt::format("ipNetworks: '{}' is not a network", printable(written))});
     }
+  }
+
+  static std::optional<IpAddress> floating_of(const json::value& nat) {
+    const json::object* object = nat.if_object();
+    const Result<IpAddress> floating =
+        address_in(object == nullptr ? json::object() : *object, "externalIP");
+    return floating ? std::optional(*floating) : std::nullopt;
   }
 
   Result<Binding> binding_of(const json::value& value) {
@@ -150,7 +161,8 @@ class Endpoint {
     return binding_from_json(std::move(known), "as a binding");
   }
 
-  Name name_;
+  const Name& name_;
+  std::string origin_;
   const std::string& host_;
   std::string interface_;
   std::vector<Prefix> networks_;
@@ -172,7 +184,7 @@ Result<EtcdWord> decode(std::string_view name, std::string_view value, const std
   if (spec == nullptr || !spec->is_object()) {
     return fail(ErrorCode::kBadInput, "no JSON object with a spec");
   }
-  return Endpoint(std::move(*known), host).read(spec->get_object());
+  return Endpoint(*known, origin_of(*known), host).read(spec->get_object());
 }
 
 }  // namespace
@@ -204,6 +216,11 @@ EtcdKeys calico_keys(std::string_view region, const std::string& host) {
     const Result<Name> name = name_of(end_of(key));
     if (!name) return printable(end_of(key));
     return fmt::format("endpoint {}/{}", printable(name->device), printable(name->port));
+  };
+  keys.origin = [end_of, title = keys.title](std::string_view key) {
+    const Result<Name> name = name_of(end_of(key));
+    if (key.starts_with(kMigrations) || !name) return "calico:" + title(key);
+    return origin_of(*name);
   };
   return keys;
 }

@@ -62,6 +62,17 @@ Result<EtcdRecord> record_of(std::string_view text) {
   return record;
 }
 
+std::optional<IpAddress> floating_of(std::string_view text) {
+  if (text.size() > kLongestEtcdValue) return std::nullopt;
+  boost::system::error_code problem;
+  const json::value value = json::parse({text.data(), text.size()}, problem);
+  const json::object* object = problem ? nullptr : value.if_object();
+  if (object == nullptr) return std::nullopt;
+  const Result<std::string> written = text_of(*object, "floating");
+  const Result<IpAddress> floating = parse_address(written ? *written : "");
+  return floating ? std::optional(*floating) : std::nullopt;
+}
+
 std::string escaped(std::string_view name) {
   std::string out;
   for (const char c : name) {
@@ -84,13 +95,18 @@ EtcdKeys fipd_keys(const std::string& prefix, std::string_view host) {
   keys.title = printable;
   // One origin an id, so that two ids with the same floating IP are two claims, and the newer wins.
   const std::size_t skip = keys.prefix.size();
-  keys.decode = [skip](std::string_view key, std::string_view value) -> Result<EtcdWord> {
+  keys.origin = [skip](std::string_view key) {
+    return fmt::format("etcd:{}", printable(key.substr(std::min(skip, key.size()))));
+  };
+  keys.floating = floating_of;
+  keys.decode = [origin = keys.origin](std::string_view key,
+                                       std::string_view value) -> Result<EtcdWord> {
     Result<EtcdRecord> record = record_of(value);
     if (!record) return fail(std::move(record).error());
     EtcdWord word;
     EtcdWord::Entry& entry = word.entries.emplace_back();
     entry.binding = std::move(record->binding);
-    entry.origin = fmt::format("etcd:{}", printable(key.substr(std::min(skip, key.size()))));
+    entry.origin = origin(key);
     entry.role = record->role;
     entry.peer = std::move(record->peer);
     return word;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,8 @@ struct EtcdRecord {
   friend bool operator==(const EtcdRecord&, const EtcdRecord&) = default;
 };
 [[nodiscard]] Result<EtcdRecord> record_of(std::string_view value);
+// Whose it is, also where record_of() fails, if that much can be read.
+[[nodiscard]] std::optional<IpAddress> floating_of(std::string_view value);
 
 // "rack 1" -> "rack%201": a name as a part of a key.
 [[nodiscard]] std::string escaped(std::string_view name);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,9 +32,16 @@ struct EtcdWord {
 
     friend bool operator==(const Part&, const Part&) = default;
   };
+  // What is left out.
+  struct Problem {
+    std::optional<IpAddress> floating;  // whose it is, where that much can be read
+    std::string text;
+
+    friend bool operator==(const Problem&, const Problem&) = default;
+  };
   std::vector<Entry> entries;
   std::vector<Part> parts;
-  std::vector<std::string> problems;  // of parts that are left out
+  std::vector<Problem> problems;
 
   friend bool operator==(const EtcdWord&, const EtcdWord&) = default;
 };
@@ -51,7 +59,10 @@ struct EtcdKeys {
   std::string ready;
   // A failure: the value is bad as a whole, and what the key said before stands.
   std::function<Result<EtcdWord>(std::string_view key, std::string_view value)> decode;
-  std::function<std::string(std::string_view key)> title;  // of a key, for messages
+  // The floating IP of a value that is bad as a whole, where that much can be read. Empty: never.
+  std::function<std::optional<IpAddress>(std::string_view value)> floating;
+  std::function<std::string(std::string_view key)> origin;  // of a key's claims
+  std::function<std::string(std::string_view key)> title;   // of a key, for messages
 };
 
 }  // namespace fipd

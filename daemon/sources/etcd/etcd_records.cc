@@ -10,10 +10,12 @@ namespace {
 constexpr std::size_t kMostProblems = 20;
 constexpr std::size_t kMostProblemsOfAKey = 5;
 
-std::string joined(const std::vector<std::string>& problems) {
+constexpr std::string_view kStays = " (what it said before stays in force)";
+
+std::string joined(const std::vector<EtcdWord::Problem>& problems) {
   std::string text;
   for (std::size_t i = 0; i < problems.size() && i < kMostProblemsOfAKey; ++i) {
-    text += (i == 0 ? "" : "; ") + problems[i];
+    text += (i == 0 ? "" : "; ") + problems[i].text;
   }
   if (problems.size() > kMostProblemsOfAKey) {
     text += fmt::format("; and {} more", problems.size() - kMostProblemsOfAKey);
@@ -46,19 +48,28 @@ void EtcdRecords::put(const EtcdPair& pair, ClaimChanges& out) {
   if (known != nullptr && known->value == pair.value && !quarantined) return;
   Result<EtcdWord> word = keys_.decode(pair.key, pair.value);
   if (!word) {
-    bad_[pair.key] = Bad{word.error().message()};
-    return;
+    return quarantine(pair, word.error().message());
   }
   if (over_limit(known, word->entries.size())) {
-    bad_[pair.key] = Bad{fmt::format("there are {} already: raise limits.floating_ips", claims_)};
-    return;
+    return quarantine(pair,
+                      fmt::format("there are {} already: raise limits.floating_ips", claims_));
   }
   if (word->problems.empty()) {
     bad_.erase(pair.key);
   } else {
-    bad_[pair.key] = Bad{joined(word->problems), false};
+    bad_[pair.key] = Bad{std::move(word->problems), false};
   }
   take(pair, std::move(*word), out);
+}
+
+void EtcdRecords::quarantine(const EtcdPair& pair, std::string problem) {
+  EtcdWord::Problem one{std::nullopt, std::move(problem)};
+  if (keys_.floating) one.floating = keys_.floating(pair.value);
+  bad_[pair.key] = Bad{{std::move(one)}};
+}
+
+bool EtcdRecords::stays(const std::string& key, const Bad& bad) const {
+  return bad.whole && records_.contains(key);
 }
 
 void EtcdRecords::take(const EtcdPair& pair, EtcdWord word, ClaimChanges& out) {
@@ -202,10 +213,30 @@ std::vector<std::string> EtcdRecords::problems() const {
   std::vector<std::string> all;
   for (const auto& [key, bad] : bad_) {
     if (all.size() == kMostProblems) break;
-    const bool stays = bad.whole && records_.contains(key);
-    all.push_back(fmt::format("{}: {}{}", keys_.title(key), bad.problem,
-                              stays ? " (what it said before stays in force)" : ""));
+    all.push_back(fmt::format("{}: {}{}", keys_.title(key), joined(bad.problems),
+                              stays(key, bad) ? kStays : ""));
   }
+  return all;
+}
+
+std::vector<RefusedWord> EtcdRecords::refused() const {
+  std::vector<RefusedWord> all;
+  std::size_t more = 0;
+  for (const auto& [key, bad] : bad_) {
+    const bool in_force = stays(key, bad);
+    for (const EtcdWord::Problem& each : bad.problems) {
+      if (all.size() == kMostRefusedWords) {
+        ++more;
+        continue;
+      }
+      all.push_back({each.floating, keys_.origin(key),
+                     fmt::format("{}{}", each.text, in_force ? kStays : ""), in_force});
+    }
+  }
+  if (more > 0) {
+    all.push_back({std::nullopt, keys_.source, fmt::format("and {} more like these", more)});
+  }
+  std::sort(all.begin(), all.end());
   return all;
 }
 

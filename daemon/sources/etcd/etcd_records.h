@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/observe/refused_words.h"
 #include "daemon/sources/claim_changes.h"
 #include "daemon/sources/etcd/etcd_keys.h"
 #include "daemon/sources/etcd/etcd_message.h"
@@ -46,6 +47,8 @@ class EtcdRecords {
   [[nodiscard]] std::size_t held() const { return held_claims_; }
   // Of keys whose value is bad, at most 20.
   [[nodiscard]] std::vector<std::string> problems() const;
+  // The same, each by itself; at most kMostRefusedWords and one more, sorted.
+  [[nodiscard]] std::vector<RefusedWord> refused() const;
   // What is in force, for the store: by key.
   [[nodiscard]] std::vector<EtcdPair> pairs() const;
 
@@ -58,7 +61,7 @@ class EtcdRecords {
     std::int64_t revision = 0;
   };
   struct Bad {
-    std::string problem;
+    std::vector<EtcdWord::Problem> problems;
     bool whole = true;  // nothing of the value was taken
   };
 
@@ -69,6 +72,8 @@ class EtcdRecords {
   [[nodiscard]] Claim claim_of(const std::string& key, const EtcdWord::Entry& entry,
                                std::int64_t revision) const;
   void remove(const std::string& key, ClaimChanges& out);
+  void quarantine(const EtcdPair& pair, std::string problem);
+  [[nodiscard]] bool stays(const std::string& key, const Bad& bad) const;
   void leave(const std::string& key, Clock::time_point now);
   [[nodiscard]] bool over_limit(const Known* known, std::size_t claims) const;
   void hold(Keys keys);

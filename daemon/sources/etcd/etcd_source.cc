@@ -1,6 +1,7 @@
 #include "daemon/sources/etcd/etcd_source.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -17,6 +18,7 @@ constexpr std::int64_t kPage = 1000;  // keys of one answer
 // etcd gives a sign of life every ten minutes; the probes find out earlier.
 constexpr std::chrono::minutes kSilence{15};
 constexpr std::chrono::milliseconds kBetweenSaves{500};
+constexpr std::size_t kToldAtOnce = 10;
 constexpr std::size_t kSlice = 1000;  // events taken before others may run
 // A source lives as long as the loop: its coroutines end with it.
 constexpr bool kNeverStopped = false;
@@ -386,12 +388,28 @@ asio::awaitable<std::size_t> EtcdSource::accept() {
   co_return count;
 }
 
+// Of many at once, the first are told one by one; all are in the listing.
+void EtcdSource::note_refused(std::vector<RefusedWord> refused) {
+  std::vector<RefusedWord> news;
+  std::set_difference(refused.begin(), refused.end(), refused_.begin(), refused_.end(),
+                      std::back_inserter(news));
+  for (std::size_t i = 0; i < std::min(news.size(), kToldAtOnce); ++i) {
+    events_.publish("source", news[i].floating,
+                    fmt::format("refused, {}: {}", news[i].source, news[i].reason));
+  }
+  if (news.size() > kToldAtOnce) {
+    tell("source", fmt::format("and {} more are refused", news.size() - kToldAtOnce));
+  }
+  refused_ = std::move(refused);
+}
+
 void EtcdSource::refresh_report() {
   if (working_) return;
   report_.complete = complete_;
   report_.claims = records_->size();
   report_.held = records_->held();
   report_.problems = records_->problems();
+  note_refused(records_->refused());
   if (!store_problem_.empty()) report_.problems.insert(report_.problems.begin(), store_problem_);
   if (!problem_.empty()) report_.problems.insert(report_.problems.begin(), problem_);
 }

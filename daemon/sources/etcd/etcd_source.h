@@ -14,6 +14,7 @@
 #include "daemon/base/background.h"
 #include "daemon/base/signal.h"
 #include "daemon/observe/events.h"
+#include "daemon/observe/refused_words.h"
 #include "daemon/observe/report.h"
 #include "daemon/sources/claim_sink.h"
 #include "daemon/sources/etcd/etcd_client.h"
@@ -58,6 +59,8 @@ class EtcdSource {
   boost::asio::awaitable<void> run_saves();
 
   [[nodiscard]] const SourceReport& report() const { return report_; }
+  // What stands in keys and cannot be taken, sorted.
+  [[nodiscard]] const std::vector<RefusedWord>& refused() const { return refused_; }
   // Carries out the held removals. How many.
   boost::asio::awaitable<std::size_t> accept();
   void configure(const HoldRule& hold, std::size_t max);
@@ -110,6 +113,7 @@ class EtcdSource {
   void review_trust();
   void tell(const std::string& kind, const std::string& text);
   void refresh_report();
+  void note_refused(std::vector<RefusedWord> refused);
   [[nodiscard]] bool has_word() const { return !options_.keys.ready.empty(); }
   [[nodiscard]] static EtcdRange range_of(const std::string& prefix);
   [[nodiscard]] std::chrono::milliseconds pause();
@@ -141,6 +145,7 @@ class EtcdSource {
   std::optional<std::int64_t> distrust_;
   bool complete_ = false;
   SourceReport report_;
+  std::vector<RefusedWord> refused_;
   std::string problem_;
   std::string store_problem_;
   unsigned failures_ = 0;

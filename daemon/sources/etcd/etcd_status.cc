@@ -143,7 +143,8 @@ asio::awaitable<EtcdStatus::Steps> EtcdStatus::differences() {
 void EtcdStatus::compare(const IpAddress& floating, Steps& out) {
   Values wanted;
   for (const FloatingIpReport& row : service_.rows(floating)) {
-    if (!row.source.starts_with(kOrigin)) continue;
+    // An id has one key: what is in force speaks for it, perhaps under another floating IP.
+    if (!row.source.starts_with(kOrigin) || row.earlier_in_force) continue;
     wanted[fip_prefix_ + row.source.substr(kOrigin.size())] = status_value(row);
   }
   const auto at = keys_.find(floating);

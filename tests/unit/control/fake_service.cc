@@ -1,5 +1,7 @@
 #include "tests/unit/control/fake_service.h"
 
+#include <algorithm>
+
 namespace fipd {
 namespace {
 
@@ -78,10 +80,27 @@ StatusReport FakeService::status() {
 boost::asio::awaitable<std::vector<IpAddress>> FakeService::addresses() {
   std::vector<IpAddress> all;
   for (const auto& [floating, binding] : bindings_) all.push_back(floating);
+  for (const RefusedWord& word : cannot_take) {
+    if (word.floating && !bindings_.contains(*word.floating)) all.push_back(*word.floating);
+  }
+  std::sort(all.begin(), all.end());
   co_return all;
 }
 
 std::vector<FloatingIpReport> FakeService::rows(const IpAddress& floating) {
+  std::vector<FloatingIpReport> rows = claimed_rows(floating);
+  for (const RefusedWord& word : refused_of(cannot_take, floating)) rows.push_back(row_of(word));
+  return rows;
+}
+
+std::vector<FloatingIpReport> FakeService::nameless_rows() {
+  std::vector<FloatingIpReport> rows;
+  for (const RefusedWord& word : refused_of(cannot_take, std::nullopt))
+    rows.push_back(row_of(word));
+  return rows;
+}
+
+std::vector<FloatingIpReport> FakeService::claimed_rows(const IpAddress& floating) const {
   const auto found = bindings_.find(floating);
   if (found == bindings_.end()) return {};
   FloatingIpReport row;

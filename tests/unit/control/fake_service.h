@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "daemon/control/service.h"
+#include "daemon/observe/refused_words.h"
 
 namespace fipd {
 
@@ -20,6 +21,7 @@ class FakeService final : public Service {
   StatusReport status() override;
   boost::asio::awaitable<std::vector<IpAddress>> addresses() override;
   std::vector<FloatingIpReport> rows(const IpAddress& floating) override;
+  std::vector<FloatingIpReport> nameless_rows() override;
   boost::asio::awaitable<std::vector<FloatingIpReport>> inspect(IpAddress floating) override;
   boost::asio::awaitable<void> read_counters() override;
   std::optional<Traffic> traffic(const IpAddress& floating) override;
@@ -39,11 +41,13 @@ class FakeService final : public Service {
   std::optional<Error> refuse_changes;  // what change() answers
   std::size_t changes = 0;              // requests that came as far as here
   std::size_t counter_reads = 0;
+  std::vector<RefusedWord> cannot_take;  // sorted
 
   // `count` bindings from 10.0.0.0 on.
   void fill(std::size_t count);
 
  private:
+  [[nodiscard]] std::vector<FloatingIpReport> claimed_rows(const IpAddress& floating) const;
   [[nodiscard]] std::optional<ChangeFailure> objection(const ChangeRequest& request) const;
   // Turns edited forwards into a binding to put.
   [[nodiscard]] std::optional<ChangeFailure> resolve(ChangeRequest& request) const;

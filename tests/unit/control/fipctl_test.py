@@ -42,6 +42,26 @@ def test_add_show_ls_and_rm(server):
     assert fipctl(server, "ls", "--quiet").stdout == ""
 
 
+def test_what_a_source_cannot_take_has_a_row_under_its_address_or_its_own_name():
+    with fixture.running("--refused") as server:
+        assert code(server, "add", "172.16.1.3", "10.65.0.13") == 0
+        rows = [line.split(maxsplit=6) for line in fipctl(server, "ls").stdout.splitlines()[1:]]
+        assert [(row[0], row[1], row[3], row[5]) for row in rows] == [
+            ("172.16.1.3", "10.65.0.13", "announced", "api"), ("172.16.1.3", "-", "refused", "etcd"),
+            ("172.16.1.4", "-", "refused", "etcd"), ("(8ab8)", "-", "refused", "etcd"),
+            ("(a.toml)", "-", "refused", "files")]
+        assert rows[2][6] == "the role 'witness' is not known"
+        bad = json.loads(fipctl(server, "ls", "--state", "refused", "--json").stdout)["floating_ips"]
+        assert [(row.get("floating"), row["source"]) for row in bad] == [
+            ("172.16.1.3", "etcd:51cd"), ("172.16.1.4", "etcd:77aa"), (None, "etcd:8ab8"),
+            (None, "files:/etc/fipd/floating-ips.d/a.toml")]
+        assert fipctl(server, "ls", "--quiet", "--state", "refused").stdout.split() == [
+            "172.16.1.3", "172.16.1.4"]
+        assert "'fixed' is missing" in fipctl(server, "show", "172.16.1.3").stdout
+        assert "not known" in fipctl(server, "show", "172.16.1.4").stdout
+        assert code(server, "rm", "172.16.1.4") == 3
+
+
 def test_peers_has_a_row_a_session_and_no_number_where_none_can_be(server):
     head, uplink, other = fipctl(server, "peers").stdout.splitlines()
     assert head.split() == ["SESSION", "NEIGHBOR", "AS", "STATE", "SINCE", "EXPORTED", "LAST", "ERROR"]

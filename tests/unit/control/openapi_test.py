@@ -117,6 +117,15 @@ def test_a_batch_and_its_listing(server):
     assert check(server, "/v1/floating-ips", "post", 200, None, gone) == {"put": 0, "removed": 9}
 
 
+def test_what_sources_cannot_take():
+    with fixture.running("--refused") as server:
+        rows = check(server, "/v1/floating-ips", "get", 200)["floating_ips"]
+        assert [row["state"] for row in rows] == ["refused"] * 4
+        assert ["floating" in row for row in rows] == [True, True, False, False]
+        shown = check(server, ADDRESS, "get", 200, "/v1/floating-ips/172.16.1.4")
+        assert shown["source"] == "etcd:77aa" and "fixed" not in shown
+
+
 def test_forwards_and_limits(server):
     path = ADDRESS + "/forwards"
     here = "/v1/floating-ips/2001:db8::44"

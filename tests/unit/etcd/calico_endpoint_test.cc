@@ -8,7 +8,9 @@
 namespace fipd {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -39,9 +41,14 @@ class CalicoEndpointTest : public ::testing::Test {
     const Result<EtcdWord> got = word(value, key);
     return got ? "" : got.error().message();
   }
+  static std::vector<std::string> texts_of(const EtcdWord& word) {
+    std::vector<std::string> texts;
+    for (const EtcdWord::Problem& each : word.problems) texts.push_back(each.text);
+    return texts;
+  }
   std::vector<std::string> problems(const std::string& value) {
     const Result<EtcdWord> got = word(value);
-    return got ? got->problems : std::vector<std::string>{got.error().message()};
+    return got ? texts_of(*got) : std::vector<std::string>{got.error().message()};
   }
 
   EtcdKeys keys_ = calico_keys("", "rack1-c1");
@@ -86,7 +93,7 @@ TEST_F(CalicoEndpointTest, RefusesAFixedIpThatTheEndpointDoesNotHave) {
   ASSERT_TRUE(got);
   ASSERT_THAT(got->entries, SizeIs(1));
   EXPECT_EQ(got->entries[0].binding.floating.to_string(), "172.16.1.4");
-  EXPECT_THAT(got->problems,
+  EXPECT_THAT(texts_of(*got),
               ElementsAre("ipNATs[0]: 172.16.1.3 cannot lead to 10.65.0.99: that is in none of the "
                           "endpoint's ipNetworks"));
   EXPECT_THAT(problems(endpoint(nat("172.16.1.3"), "")), ElementsAre(HasSubstr("in none of")));
@@ -113,7 +120,7 @@ TEST_F(CalicoEndpointTest, NamesEachEntryThatIsBadAndTakesTheOthers) {
     const Result<EtcdWord> got = word(endpoint(std::string(bad) + "," + nat("172.16.1.9")));
     ASSERT_TRUE(got) << bad;
     EXPECT_THAT(got->entries, SizeIs(1)) << bad;
-    EXPECT_THAT(got->problems, ElementsAre(HasSubstr(reason))) << bad;
+    EXPECT_THAT(texts_of(*got), ElementsAre(HasSubstr(reason))) << bad;
   }
   EXPECT_THAT(problems(endpoint(nat("172.16.1.3") + "," + nat("172.16.1.3"))),
               ElementsAre("ipNATs[1]: 172.16.1.3 is there twice"));
@@ -150,6 +157,11 @@ TEST_F(CalicoEndpointTest, AFloatingIpThatLeavesItsEndpointIsRemovedAlone) {
   // One that became stale is named, and goes.
   EXPECT_THAT(put(nat("172.16.1.4", "10.65.0.99"), 9).removals, SizeIs(1));
   EXPECT_THAT(records.problems(), ElementsAre(HasSubstr("endpoint 9a7e0868-da/8ab8-51cd: ")));
+  EXPECT_THAT(records.refused(),
+              ElementsAre(AllOf(Field(&RefusedWord::floating, parse_address("172.16.1.4").value()),
+                                Field(&RefusedWord::source, "calico:9a7e0868-da/8ab8-51cd"),
+                                Field(&RefusedWord::reason, HasSubstr("cannot lead to")),
+                                Field(&RefusedWord::earlier_in_force, false))));
   // A value that is bad as a whole takes nothing away.
   put(nat("172.16.1.4"), 10);
   EXPECT_TRUE(records.apply({false, {kKey, "{", 11}}).empty());

@@ -8,7 +8,10 @@
 namespace fipd {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::Field;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -86,6 +89,35 @@ TEST_F(EtcdRecordsTest, OneBadValueHoldsUpNoOther) {
       records_.load({pair("a", "{"), pair("b", value("172.16.1.4"))}, true, rule_);
   EXPECT_THAT(changes.puts, SizeIs(1));
   EXPECT_THAT(records_.problems(), SizeIs(1));
+}
+
+TEST_F(EtcdRecordsTest, ListsEachBadValueWithItsFloatingIpWhereThatCanBeRead) {
+  put("b", value("172.16.1.4"));
+  put("b", value("172.16.1.4", R"(,"role":"witness")"), 3);
+  put("c", R"({"floating":"172.16.1.3"})", 4);
+  put("d", "{", 5);
+  const std::vector<RefusedWord> refused = records_.refused();
+  ASSERT_THAT(refused, SizeIs(3));
+  EXPECT_EQ(refused[0].floating, std::nullopt);
+  EXPECT_EQ(refused[0].source, "etcd:d");
+  EXPECT_THAT(refused[0].reason, HasSubstr("not JSON"));
+  EXPECT_EQ(refused[1].floating, *parse_address("172.16.1.3"));
+  EXPECT_THAT(refused[1].reason, HasSubstr("'fixed' is missing"));
+  EXPECT_FALSE(refused[1].earlier_in_force);
+  EXPECT_EQ(refused[2].floating, *parse_address("172.16.1.4"));
+  EXPECT_THAT(refused[2].reason, HasSubstr("stays in force"));
+  EXPECT_TRUE(refused[2].earlier_in_force);
+  (void)records_.apply({true, pair("b", "", 6)});
+  put("c", value("172.16.1.3"), 7);
+  EXPECT_THAT(records_.refused(), SizeIs(1));
+}
+
+TEST_F(EtcdRecordsTest, ListsAThousandBadValuesAndTheNumberOfTheOthers) {
+  for (int i = 0; i < 1003; ++i) put(std::to_string(i), "{");
+  const std::vector<RefusedWord> refused = records_.refused();
+  ASSERT_THAT(refused, SizeIs(1001));
+  EXPECT_THAT(refused, Contains(AllOf(Field(&RefusedWord::source, "etcd"),
+                                      Field(&RefusedWord::reason, "and 3 more like these"))));
 }
 
 TEST_F(EtcdRecordsTest, IgnoresMembersThatANewerControllerWrites) {

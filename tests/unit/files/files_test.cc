@@ -237,6 +237,23 @@ TEST_F(FilesTest, ReadsALinkThatLeadsSomewhereInTheEnd) {
   ASSERT_TRUE(complete());
 }
 
+TEST_F(FilesTest, ListsAFileThatItCannotTake) {
+  write("a.toml", bindings(0, 2));
+  start();
+  ASSERT_TRUE(complete());
+  EXPECT_THAT(source_->refused(), IsEmpty());
+  replace("a.toml", "[[floating_ip]]\nfixed = 5\n");
+  ASSERT_TRUE(until([&] { return !source_->refused().empty(); }));
+  const RefusedWord& word = source_->refused().front();
+  EXPECT_EQ(word.source, "files:" + at("a.toml").string());
+  EXPECT_THAT(word.reason, HasSubstr("a.toml:2:"));
+  EXPECT_THAT(word.reason, HasSubstr("stays in force"));
+  EXPECT_EQ(sink_.claims.size(), 2U);
+  replace("a.toml", bindings(0, 3));
+  ASSERT_TRUE(claimed(3));
+  EXPECT_TRUE(until([&] { return source_->refused().empty(); }));
+}
+
 TEST_F(FilesTest, DoesNotMindWhatEditorsLeaveBehind) {
   for (const char* name : {".a.toml.swp", "a.toml~", "#a.toml#", ".a.toml", "a.txt", ".toml"}) {
     write(name, bindings(0, 3));
