@@ -88,6 +88,8 @@ TEST_F(CalicoMigrationTest, WhatIsNoMigrationIsNamedAndChangesNothing) {
   }
   EXPECT_THAT(put(here_, migration(kHost, kHost)).puts, IsEmpty());
   EXPECT_THAT(records_.problems()[0], HasSubstr("the same host"));
+  ASSERT_THAT(records_.refused(), SizeIs(1));
+  EXPECT_THAT(records_.refused()[0].source, HasSubstr("calico:LiveMigration openstack/rack1--c1"));
 }
 
 TEST_F(CalicoMigrationTest, AnEndpointThatComesAfterItsMigrationIsOnlyPrepared) {
