@@ -16,7 +16,7 @@ from bird import SOURCE
 from daemon import FIPCTL
 from namespaces import close_on_signals, run
 from neutron_cloud import NeutronCloud, Server
-from waiting import TimedOut, wait_for
+from waiting import TimedOut
 
 COLOUR = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 BOLD, GREEN, RED, PLAIN = ("\033[1m", "\033[32m", "\033[31m", "\033[0m") if COLOUR else ("",) * 4
@@ -87,30 +87,28 @@ class Demo:
             os.rmdir("/etc/netns")
         self.cloud.close()
 
-    def openstack(self, words):
-        """The command as on the page's machine; its output as a table, and as an object."""
-        text = self.cloud.neutron.openstack(*shlex.split(words))
+    def openstack(self, words, undo=""):
+        """The command as on the page's machine, and its output."""
+        text = self.cloud.neutron.openstack(*shlex.split(words), undo=undo.split())
         self.screen.shown(f"openstack {words}", text)
         return text
 
-    def ident(self, words):
-        """Of a command that creates something: its id."""
+    def create(self, kind, words, name):
         shown = " ".join(f"-c {column}" for column in ("id", "name", "status"))
-        table = self.openstack(f"{words} {shown}")
-        return next(row.split("|")[2].strip() for row in table.splitlines() if "| id " in row)
+        self.openstack(f"{kind} create {words} {shown}", undo=f"{kind} delete {name}")
 
-    def on(self, host, *words):
-        done = run("ip", "netns", "exec", host.namespace.name, *words)
-        self.screen.shown(f"{host.name}# {' '.join(words)}", done.stdout)
+    def on(self, host, *words, check=True):
+        done = run("ip", "netns", "exec", host.namespace.name, *words, check=check)
+        self.screen.shown(f"{host.name}# {' '.join(words)}", done.stdout + done.stderr)
 
     def fipctl(self, host, *words):
         done = run(FIPCTL, "--socket", host.fipd.socket, *words, check=False)
         self.screen.shown(f"{host.name}# fipctl {' '.join(words)}", done.stdout + done.stderr)
 
-    def etcd(self, prefix):
-        found = self.cloud.etcd.values(prefix)
-        lines = "".join(f"{key}\n{text}\n" for key, text in found.items())
-        self.screen.shown(f"etcdctl get --prefix {prefix}", lines)
+    def etcdctl(self, prefix):
+        words = ["etcdctl", "--endpoints", self.cloud.etcd.endpoints[0], "get", "--prefix", prefix]
+        done = self.cloud.controller.run(*words, env={**os.environ, "ETCDCTL_API": "3"})
+        self.screen.shown(f"controller# ETCDCTL_API=3 {' '.join(words)}", done.stdout)
 
     def ask(self, who, namespace, address):
         answer = talk.tcp(namespace, address)
@@ -123,21 +121,23 @@ class Demo:
 
     def networks(self):
         self.screen.title("Tenant network and subnet")
-        self.ident("network create --share calico")
-        self.ident("subnet create --network calico --gateway 10.65.0.1 --subnet-range 10.65.0.0/24 "
-                   "calico-v4")
+        self.create("network", "--share calico", "calico")
+        self.create("subnet", "--network calico --gateway 10.65.0.1 --subnet-range 10.65.0.0/24 "
+                    "calico-v4", "calico-v4")
         self.screen.title("External network and subnet: here floating IPs are allocated from")
-        self.ident("network create --external public")
-        self.ident("subnet create --network public --no-dhcp --subnet-range 172.16.1.0/24 public-v4")
+        self.create("network", "--external public", "public")
+        self.create("subnet", "--network public --no-dhcp --subnet-range 172.16.1.0/24 public-v4",
+                    "public-v4")
         self.screen.title("A router between the two")
-        self.ident("router create router1")
-        self.openstack("router add subnet router1 calico-v4")
+        self.create("router", "router1", "router1")
+        self.openstack("router add subnet router1 calico-v4",
+                       undo="router remove subnet router1 calico-v4")
         self.openstack("router set --external-gateway public router1")
 
     def boot(self, name, host, fixed):
         """What Nova does: a port, bound to a host; there the tap, and the instance behind it."""
-        self.ident(f"port create --network calico --fixed-ip ip-address={fixed} --host {host.name} "
-                   f"--device-owner compute:nova {name}")
+        self.create("port", f"--network calico --fixed-ip ip-address={fixed} --host {host.name} "
+                    f"--device-owner compute:nova {name}", name)
         port, = self.cloud.neutron.list("port", f"?name={name}")
         return Server(self.cloud, host, port)
 
@@ -149,7 +149,7 @@ class Demo:
     def associate(self, server):
         self.screen.title("A floating IP, associated with the instance's port")
         # Neutron takes any free one: the page's own is asked for by name.
-        self.ident(f"floating ip create --floating-ip-address {FLOATING} public")
+        self.create("floating ip", f"--floating-ip-address {FLOATING} public", FLOATING)
         self.openstack(f"floating ip set --port {server.port['id']} {FLOATING}")
         self.announced_by(server)
         self.screen.ok("the router's kernel routes it to the compute host")
@@ -174,9 +174,9 @@ class Demo:
 
     def in_between(self, server):
         self.screen.title("On the way there: etcd, and what Neutron hears back")
-        self.etcd(f"/fipd/v1/host/{server.host.name}/")
+        self.etcdctl(f"/fipd/v1/host/{server.host.name}/")
         self.screen.expect(f'"interface": "{server.tap}"', "the host is told tap and addresses")
-        self.etcd(f"/fipd/v1/status/{server.host.name}/fip/")
+        self.etcdctl(f"/fipd/v1/status/{server.host.name}/fip/")
         self.screen.expect('"announced"', "and says how it stands")
         self.openstack(f"floating ip show {FLOATING} -c floating_ip_address -c fixed_ip_address -c status")
         self.screen.expect("ACTIVE", "the user sees it")
@@ -203,16 +203,22 @@ class Demo:
 
     def move(self, source, target):
         self.screen.title("The floating IP moves to the instance on the other host")
+        self.only_on(source, "before: its route is here", "and not here")
         self.openstack(f"floating ip set --port {target.port['id']} {FLOATING}")
         self.announced_by(target)
-        for host in self.cloud.hosts:
-            self.on(host, "ip", "route", "show", "table", "fipd")
-            if host is target.host:
-                self.screen.expect(f"{FLOATING} dev {target.tap}", "there is its route now")
-            else:
-                self.screen.expect_no(FLOATING, "and here no more")
+        self.only_on(target, "after: its route is here now", "and here no more")
         self.ask("the client", self.cloud.client, FLOATING)
         self.screen.expect(f"this is {target.name}", "the client reaches the other instance")
+
+    def only_on(self, server, here, elsewhere):
+        """Its own host first, then the others."""
+        for host in sorted(self.cloud.hosts, key=lambda host: host is not server.host):
+            # The kernel has no such table, and `ip` says so, before the first route is in it.
+            self.on(host, "ip", "route", "show", "table", "fipd", check=False)
+            if host is server.host:
+                self.screen.expect(f"{FLOATING} dev {server.tap}", here)
+            else:
+                self.screen.expect_no(FLOATING, elsewhere)
 
     def disassociate(self):
         self.screen.title("Disassociated")

@@ -173,9 +173,10 @@ class Neutron:
         """As api(), asked again where only SQLite was in the way."""
         return self._try_again(lambda: self.api(method, path, body))
 
-    def _try_again(self, request):
+    def _try_again(self, request, undo=None):
         """SQLite refuses a transaction that another process has overtaken, where MariaDB would
-        wait, and Neutron answers 500 then: asked again, if the log says that it was this."""
+        wait, and Neutron answers 500 then: asked again, if the log says that it was this. It may have
+        happened after the first of several transactions; undo() takes back what that has left."""
         for attempts_left in (4, 3, 2, 1, 0):
             known = os.path.getsize(self.process.log)
             try:
@@ -187,6 +188,8 @@ class Neutron:
                     log.seek(known)
                     if "database is locked" not in log.read():
                         raise
+                if undo:
+                    undo()
 
     def create(self, kind, **fields):
         """create("network", name="n1") -> the network as Neutron has it."""
@@ -204,14 +207,16 @@ class Neutron:
     def list(self, kind, query=""):
         return self.api("GET", f"{_path(kind)}{query}")[_many(kind)]
 
-    def openstack(self, *words, timeout=60, check=True):
-        """The real client; its standard output."""
+    def openstack(self, *words, timeout=60, check=True, undo=()):
+        """The real client; its standard output. undo: the words that take it back."""
         argv = ["openstack", *words]
         env = {**environment(self.lab), "OS_AUTH_TYPE": "none",
                "OS_ENDPOINT": f"http://{self.host}:{self.port}"}
         if self.namespace:
             argv = self.namespace.prefix(*argv)
-        return self._try_again(lambda: run(*argv, timeout=timeout, env=env, check=check).stdout)
+        return self._try_again(
+            lambda: run(*argv, timeout=timeout, env=env, check=check).stdout,
+            lambda: undo and self.openstack(*undo, timeout=timeout, check=False))
 
     def sync(self, *words):
         """fipd-neutron-sync: (exit code, output)."""
