@@ -24,7 +24,7 @@ struct RefusedWord {
   }
   friend bool operator==(const RefusedWord&, const RefusedWord&) = default;
 };
-// Of one source; how many there are besides is one more, without an address.
+// Of one source, about; how many there are besides is one more, without an address.
 inline constexpr std::size_t kMostRefusedWords = 1000;
 
 // Of a sorted list, those of this floating IP; without one: those that name none.

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kMostProblems = 20;
 constexpr std::size_t kMostProblemsOfAKey = 5;
+constexpr std::size_t kMostListedOfAKey = 100;
 
 constexpr std::string_view kStays = " (what it said before stays in force)";
 
@@ -219,22 +220,27 @@ std::vector<std::string> EtcdRecords::problems() const {
   return all;
 }
 
+// Looks at no more keys than it lists: somebody may have written very many bad ones.
 std::vector<RefusedWord> EtcdRecords::refused() const {
   std::vector<RefusedWord> all;
-  std::size_t more = 0;
+  std::size_t more = bad_.size();
   for (const auto& [key, bad] : bad_) {
+    if (all.size() >= kMostRefusedWords) break;
+    --more;
     const bool in_force = stays(key, bad);
-    for (const EtcdWord::Problem& each : bad.problems) {
-      if (all.size() == kMostRefusedWords) {
-        ++more;
-        continue;
-      }
-      all.push_back({each.floating, keys_.origin(key),
-                     fmt::format("{}{}", each.text, in_force ? kStays : ""), in_force});
+    const std::string source = keys_.origin(key);
+    const std::size_t listed = std::min(bad.problems.size(), kMostListedOfAKey);
+    for (std::size_t i = 0; i < listed; ++i) {
+      const EtcdWord::Problem& each = bad.problems[i];
+      all.push_back({each.floating, source, fmt::format("{}{}", each.text, in_force ? kStays : ""),
+                     in_force});
     }
+    if (listed == bad.problems.size()) continue;
+    all.push_back({std::nullopt, source,
+                   fmt::format("and {} more in this key", bad.problems.size() - listed)});
   }
   if (more > 0) {
-    all.push_back({std::nullopt, keys_.source, fmt::format("and {} more like these", more)});
+    all.push_back({std::nullopt, keys_.source, fmt::format("and {} more key(s) like these", more)});
   }
   std::sort(all.begin(), all.end());
   return all;

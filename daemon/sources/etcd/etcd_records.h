@@ -47,7 +47,7 @@ class EtcdRecords {
   [[nodiscard]] std::size_t held() const { return held_claims_; }
   // Of keys whose value is bad, at most 20.
   [[nodiscard]] std::vector<std::string> problems() const;
-  // The same, each by itself; at most kMostRefusedWords and one more, sorted.
+  // The same, each by itself; about kMostRefusedWords at the most, sorted.
   [[nodiscard]] std::vector<RefusedWord> refused() const;
   // What is in force, for the store: by key.
   [[nodiscard]] std::vector<EtcdPair> pairs() const;

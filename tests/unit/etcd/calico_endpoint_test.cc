@@ -9,6 +9,7 @@ namespace fipd {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
@@ -126,6 +127,16 @@ TEST_F(CalicoEndpointTest, NamesEachEntryThatIsBadAndTakesTheOthers) {
               ElementsAre("ipNATs[1]: 172.16.1.3 is there twice"));
   EXPECT_THAT(problems(endpoint(nat("172.16.1.3"), R"("10.65.0.13/32","10.65.0.1/99")")),
               ElementsAre(HasSubstr("'10.65.0.1/99' is not a network")));
+}
+
+TEST_F(CalicoEndpointTest, ListsSoManyBadEntriesOfAnEndpointAndTheNumberOfTheOthers) {
+  std::string many = "1";
+  for (int i = 0; i < 104; ++i) many += ",1";
+  EtcdRecords records(keys_, 3);
+  (void)records.apply({false, {kKey, endpoint(many), 7}});
+  const std::vector<RefusedWord> refused = records.refused();
+  ASSERT_THAT(refused, SizeIs(101));
+  EXPECT_THAT(refused, Contains(Field(&RefusedWord::reason, "and 5 more in this key")));
 }
 
 TEST_F(CalicoEndpointTest, TakesNothingOfAValueThatIsNoEndpointOfThisHost) {

@@ -116,8 +116,9 @@ TEST_F(EtcdRecordsTest, ListsAThousandBadValuesAndTheNumberOfTheOthers) {
   for (int i = 0; i < 1003; ++i) put(std::to_string(i), "{");
   const std::vector<RefusedWord> refused = records_.refused();
   ASSERT_THAT(refused, SizeIs(1001));
-  EXPECT_THAT(refused, Contains(AllOf(Field(&RefusedWord::source, "etcd"),
-                                      Field(&RefusedWord::reason, "and 3 more like these"))));
+  EXPECT_THAT(refused,
+              Contains(AllOf(Field(&RefusedWord::source, "etcd"),
+                             Field(&RefusedWord::reason, "and 3 more key(s) like these"))));
 }
 
 TEST_F(EtcdRecordsTest, IgnoresMembersThatANewerControllerWrites) {
