@@ -18,23 +18,23 @@ void ArrivalWatch::want(const IpAddress& floating, unsigned interface,
 }
 
 void ArrivalWatch::open(unsigned interface, Place& place) {
-  if (places_.size() > kMost) {
-    problem_ = fmt::format(
-        "more than {} interfaces wait for instances that are migrated here: "
-        "of the rest only the controller tells",
-        kMost);
+  if (listening_ == most_) {
+    beyond_.insert(interface);
     return;
   }
+  beyond_.erase(interface);
   auto on_heard = [this, interface](const Heard& told) { heard(interface, told); };
   auto opened = ArrivalSocket::open(executor_, interface, std::move(on_heard));
-  if (opened) {
-    place.socket = std::move(*opened);
-    problem_.clear();
+  if (!opened) {
+    // Said once, not for every interface that is refused.
+    if (refused_.empty()) spdlog::warn("{}", opened.error().message());
+    refused_.insert(interface);
+    refusal_ = opened.error().message();
     return;
   }
-  // Said once, not for every address that waits.
-  if (problem_.empty()) spdlog::warn("{}", opened.error().message());
-  problem_ = opened.error().message();
+  refused_.erase(interface);
+  place.socket = std::move(*opened);
+  ++listening_;
 }
 
 void ArrivalWatch::forget(const IpAddress& floating) {
@@ -43,10 +43,20 @@ void ArrivalWatch::forget(const IpAddress& floating) {
   const auto place = places_.find(at->second);
   interface_of_.erase(at);
   place->second.waiting.erase(floating);
-  if (!place->second.waiting.empty()) return;
-  if (place->second.socket) place->second.socket->close();
+  if (place->second.waiting.empty()) drop(place);
+}
+
+void ArrivalWatch::drop(std::map<unsigned, Place>::iterator place) {
+  if (place->second.socket) {
+    place->second.socket->close();
+    --listening_;
+  }
+  beyond_.erase(place->first);
+  refused_.erase(place->first);
   places_.erase(place);
-  if (places_.empty()) problem_.clear();
+  if (beyond_.empty() || listening_ == most_) return;
+  const auto next = places_.find(*beyond_.begin());
+  open(next->first, next->second);
 }
 
 void ArrivalWatch::close() {
@@ -55,9 +65,19 @@ void ArrivalWatch::close() {
   }
   places_.clear();
   interface_of_.clear();
+  beyond_.clear();
+  refused_.clear();
+  listening_ = 0;
 }
 
-std::string ArrivalWatch::problem() const { return problem_; }
+std::string ArrivalWatch::problem() const {
+  if (!refused_.empty()) return refusal_;
+  if (beyond_.empty()) return "";
+  return fmt::format(
+      "{} interfaces wait for instances that are migrated here, and {} are listened to at a time: "
+      "of the others only the controller tells",
+      places_.size(), most_);
+}
 
 void ArrivalWatch::heard(unsigned interface, const Heard& heard) {
   const auto place = places_.find(interface);

@@ -85,11 +85,13 @@ Desired Reconciler::steered(const Claim& claim, Pass& pass, Steering::Word& word
   return desired;
 }
 
-// Checked while it has an interface: without one there is nobody to ask.
+// Checked while it has an interface, and while its instance is not still to come: without it there
+// is nobody to ask, and many migrations at once would put the brake on.
 void Reconciler::watch(const Claim& claim, const Desired& desired) {
   const IpAddress& floating = claim.binding.floating;
-  const bool wanted =
-      claim.binding.extras->check && desired.translated() && desired.waiting.empty();
+  const bool wanted = claim.binding.extras->check && desired.translated() &&
+                      desired.waiting.empty() &&
+                      (claim.role != Claim::Role::kTarget || steering_.has_arrived(floating));
   if (!wanted) return unwatch(floating);
   checked_.insert(floating);
   if (on_check_) on_check_(floating, &claim.binding);
@@ -101,10 +103,12 @@ void Reconciler::unwatch(const IpAddress& floating) {
   if (on_check_) on_check_(floating, nullptr);
 }
 
+// On an interface that the binding names. One that the host's route leads to may be a bridge, where
+// any instance could speak for another.
 void Reconciler::await_instance(const Claim& claim, const Desired& desired) {
   const IpAddress& floating = claim.binding.floating;
-  const bool wanted = claim.role == Claim::Role::kTarget && desired.interface != 0 &&
-                      !steering_.has_arrived(floating);
+  const bool wanted = claim.role == Claim::Role::kTarget && !claim.binding.interface.empty() &&
+                      desired.interface != 0 && !steering_.has_arrived(floating);
   if (!wanted) return await_no_more(floating);
   awaited_.insert(floating);
   std::vector<IpAddress> fixed;

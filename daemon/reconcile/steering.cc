@@ -41,10 +41,17 @@ std::optional<Steering::Clock::time_point> Steering::noticed(const IpAddress& fl
 
 std::optional<Steering::Clock::time_point> Steering::activated(const IpAddress& floating,
                                                                bool shared, Clock::time_point now) {
+  inherited_down_.erase(floating);
   if (shared || rules_.settle.count() == 0) return std::nullopt;
   fresh_.erase(floating);
   young_.forget(floating);
   return settling_[floating] = now + rules_.settle;
+}
+
+// A start takes what it finds without a route for one that failed its check: this one waited.
+void Steering::arrived(const IpAddress& floating) {
+  inherited_down_.erase(floating);
+  arrived_.insert(floating);
 }
 
 // Where it is being migrated here, the earlier run had heard the instance: it is not withdrawn

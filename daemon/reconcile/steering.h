@@ -65,7 +65,7 @@ class Steering {
                                              Clock::time_point now);
   // What is prepared here is heard on its tap, before its controller has said that it is served
   // here. Remembered until it is, or is no more.
-  void arrived(const IpAddress& floating) { arrived_.insert(floating); }
+  void arrived(const IpAddress& floating);
   void forget_arrival(const IpAddress& floating) { arrived_.erase(floating); }
   [[nodiscard]] bool has_arrived(const IpAddress& floating) const {
     return arrived_.contains(floating);

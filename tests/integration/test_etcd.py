@@ -6,10 +6,11 @@ import time
 
 import pytest
 
+import arrival
 import kernel
 from etcd_server import Etcd
 from topology import Topology
-from waiting import wait_for
+from waiting import stays, wait_for
 
 HOST = "/fipd/v1/host/compute1/fip/"
 READY = "/fipd/v1/ready"
@@ -300,6 +301,35 @@ def test_a_live_migrations_target_is_prepared_takes_over_and_at_last_leaves(runn
     assert "compute2" in running.fipd.shown("172.16.1.3")["reason"]
     running.etcd.delete(f"{HOST}id3")
     running.wait_served()
+
+
+def test_a_target_takes_over_when_its_instance_is_heard_once_and_withdraws_when_it_is_given_up(running):
+    host, instance, neighbour = running.host, running.topology.instance, running.topology.neighbour
+    running.put(3, interface=instance.tap, role="target", peer="compute2")
+    running.put(4, role="target", peer="compute2")
+    running.wait_served(3, 4)
+    assert "prepared" in running.fipd.shown("172.16.1.3")["reason"]
+    # Another instance's address on this tap, and this one's on another's tap.
+    arrival.gratuitous_arp(instance.namespace, neighbour.fixed)
+    arrival.gratuitous_arp(neighbour.namespace, instance.fixed)
+    arrival.rarp(neighbour.namespace)
+    stays(lambda: not kernel.routes(host), 0.5, "nobody of note was heard")
+    arrival.gratuitous_arp(instance.namespace, instance.fixed)
+    running.topology.wait_routed("172.16.1.3", 15)
+    assert [kernel.routes(host)[each][1] for each in kernel.routes(host)] == [512], \
+        "the one whose binding names the tap"
+    assert "taken over from compute2" in running.fipd.shown("172.16.1.3")["reason"]
+    watch = kernel.WriteWatch(running.topology.lab, host)
+    for _ in range(20):
+        arrival.gratuitous_arp(instance.namespace, instance.fixed)
+    time.sleep(0.2)
+    running.put(5)
+    running.topology.wait_routed("172.16.1.5", 15)
+    assert not [line for line in watch.stop() if "172.16.1.3" in line], "it has been heard"
+    # The migration fails after all.
+    running.etcd.delete(f"{HOST}id3")
+    running.topology.wait_unrouted("172.16.1.3", 15)
+    running.wait_served(4, 5)
 
 
 def test_the_controller_hears_how_each_floating_ip_stands(running):

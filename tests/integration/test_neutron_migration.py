@@ -1,11 +1,10 @@
 """Live migration end to end: Neutron's port bindings move from host to host as Nova moves them, while a
 client holds a connection to the floating IP and a probe asks it a thousand times a second."""
 import contextlib
-import socket
-import struct
 
 import pytest
 
+import arrival
 import kernel
 import talk
 from neutron_cloud import NeutronCloud
@@ -99,28 +98,15 @@ def test_a_connection_and_a_probe_survive_the_migration(migrating, record_proper
     cloud.has_status(migrating.fip, "ACTIVE")
 
 
-ARP, RARP = 0x0806, 0x8035
-
-
-def say(server, device, protocol, operation, sender):
-    """An ARP or RARP of the instance's, to everybody behind `device`."""
-    mac = bytes.fromhex("525400123456")
-    packet = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation) + 2 * (mac + sender)
-    sock = server.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW)
-    with sock, server.namespace.entered():
-        sock.bind((device, protocol))
-        sock.send(b"\xff" * 6 + mac + struct.pack("!H", protocol) + packet)
-
-
 def test_the_target_announces_when_the_instance_is_heard_before_neutron_says_so(migrating):
     """As it is with QEMU: it announces the guest by RARP, and the source's tap vanishes, before Nova
     activates the new binding."""
     cloud, source, target = migrating.cloud, migrating.source, migrating.target
     migrating.prepare()
-    say(migrating.server, "eth1", ARP, 1, socket.inet_aton("10.65.0.250"))
+    arrival.gratuitous_arp(migrating.server.namespace, "10.65.0.250", "eth1")
     stays(lambda: cloud.next_hop(migrating.address) == source.address, 0.3, "a foreign address")
     migrating.server.switch(target)
-    say(migrating.server, "eth1", RARP, 3, bytes(4))
+    arrival.rarp(migrating.server.namespace, "eth1")
     wait_for(lambda: cloud.next_hop(migrating.address) == target.address, 20, "the router follows")
     migrating.server.unplug(source)
     assert migrating.metric_at(target) == 512

@@ -41,6 +41,7 @@ bool EtcdRecords::over_limit(const Known* known, std::size_t claims) const {
 void EtcdRecords::put(const EtcdPair& pair, ClaimChanges& out) {
   release(pair.key);
   leaving_.erase(pair.key);
+  if (unsaid_.erase(pair.key) > 0) claim_again(pair.key, out);
   const auto at = records_.find(pair.key);
   const Known* known = at == records_.end() ? nullptr : &at->second;
   // Written again as it was: nobody need look.
@@ -85,31 +86,42 @@ void EtcdRecords::take(const EtcdPair& pair, EtcdWord word, ClaimChanges& out) {
   known.entries = std::move(word.entries);
   known.value = pair.value;
   known.revision = pair.revision;
-  take_parts(known, std::move(word.parts), out);
+  take_parts(pair.key, known, std::move(word.parts), out);
 }
 
 Claim EtcdRecords::claim_of(const std::string& key, const EtcdWord::Entry& entry,
                             std::int64_t revision) const {
   Claim claim{entry.binding, rank_, static_cast<std::uint64_t>(revision), entry.origin};
   const auto at = parts_.find(key);
-  claim.role = at == parts_.end() ? entry.role : at->second.role;
-  claim.peer = at == parts_.end() ? entry.peer : at->second.peer;
+  claim.role = at == parts_.end() ? entry.role : at->second.part.role;
+  claim.peer = at == parts_.end() ? entry.peer : at->second.part.peer;
   return claim;
 }
 
-void EtcdRecords::take_parts(Known& known, std::vector<EtcdWord::Part> parts, ClaimChanges& out) {
+// What another key has said of the same claims since is not taken back: a second migration may
+// begin while the first one's end settles.
+void EtcdRecords::take_parts(const std::string& by, Known& known, std::vector<EtcdWord::Part> parts,
+                             ClaimChanges& out) {
   if (known.parts == parts) return;
   const std::vector<EtcdWord::Part> before = std::exchange(known.parts, std::move(parts));
-  for (const EtcdWord::Part& each : before) parts_.erase(each.key);
-  for (const EtcdWord::Part& each : known.parts) parts_[each.key] = each;
+  for (const EtcdWord::Part& each : before) {
+    const auto at = parts_.find(each.key);
+    if (at != parts_.end() && at->second.by == by) parts_.erase(at);
+  }
+  for (const EtcdWord::Part& each : known.parts) parts_[each.key] = Told{each, by};
   for (const EtcdWord::Part& each : before) claim_again(each.key, out);
   for (const EtcdWord::Part& each : known.parts) claim_again(each.key, out);
 }
 
-// In another part. What is leaving, perhaps because its migration failed, gets none any more.
-void EtcdRecords::claim_again(const std::string& key, ClaimChanges& out) const {
+// In another part. What is leaving, perhaps because its migration failed, gets none unless it is
+// put back.
+void EtcdRecords::claim_again(const std::string& key, ClaimChanges& out) {
   const auto at = records_.find(key);
-  if (at == records_.end() || leaving_.contains(key)) return;
+  if (at == records_.end()) return;
+  if (leaving_.contains(key)) {
+    unsaid_.insert(key);
+    return;
+  }
   for (const EtcdWord::Entry& entry : at->second.entries) {
     out.puts.push_back(claim_of(key, entry, at->second.revision));
   }
@@ -125,7 +137,8 @@ void EtcdRecords::remove(const std::string& key, ClaimChanges& out) {
     out.removals.push_back({each.binding.floating, each.origin});
   }
   claims_ -= at->second.entries.size();
-  take_parts(at->second, {}, out);
+  unsaid_.erase(key);
+  take_parts(key, at->second, {}, out);
   records_.erase(at);
 }
 

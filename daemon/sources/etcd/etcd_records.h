@@ -67,8 +67,9 @@ class EtcdRecords {
 
   void put(const EtcdPair& pair, ClaimChanges& out);
   void take(const EtcdPair& pair, EtcdWord word, ClaimChanges& out);
-  void take_parts(Known& known, std::vector<EtcdWord::Part> parts, ClaimChanges& out);
-  void claim_again(const std::string& key, ClaimChanges& out) const;
+  void take_parts(const std::string& by, Known& known, std::vector<EtcdWord::Part> parts,
+                  ClaimChanges& out);
+  void claim_again(const std::string& key, ClaimChanges& out);
   [[nodiscard]] Claim claim_of(const std::string& key, const EtcdWord::Entry& entry,
                                std::int64_t revision) const;
   void remove(const std::string& key, ClaimChanges& out);
@@ -85,8 +86,13 @@ class EtcdRecords {
   std::size_t limit_ = 250000;
   std::size_t claims_ = 0;
   std::map<std::string, Known, std::less<>> records_;
-  // By the key of the claims that they are about.
-  std::map<std::string, EtcdWord::Part, std::less<>> parts_;
+  struct Told {
+    EtcdWord::Part part;
+    std::string by;  // the key that says so
+  };
+  // By the key of the claims that they are about: the newest word of each.
+  std::map<std::string, Told, std::less<>> parts_;
+  Keys unsaid_;  // leaving, and in another part since: to be said should they be put back
   std::map<std::string, Bad, std::less<>> bad_;  // by key
   Keys held_;                                    // keys that are gone, in force still
   std::size_t held_claims_ = 0;

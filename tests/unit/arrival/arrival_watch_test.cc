@@ -1,11 +1,14 @@
 // On a real interface: what is said at the other end of a veth pair, as an instance says it.
 #include "daemon/arrival/arrival_watch.h"
 
+#include <linux/capability.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
+#include <array>
 #include <cstring>
 
 #include <boost/asio/io_context.hpp>
@@ -23,6 +26,24 @@ using testing::UnorderedElementsAre;
 
 constexpr const char* kA = "172.16.1.3";
 constexpr const char* kB = "172.16.1.4";
+
+// Of this thread, until the scope ends.
+class WithoutRawPackets {
+ public:
+  WithoutRawPackets() {
+    EXPECT_EQ(::syscall(SYS_capget, &header_, before_.data()), 0);
+    auto now = before_;
+    now[0].effective &= ~(1U << CAP_NET_RAW);
+    EXPECT_EQ(::syscall(SYS_capset, &header_, now.data()), 0);
+  }
+  ~WithoutRawPackets() { ::syscall(SYS_capset, &header_, before_.data()); }
+  WithoutRawPackets(const WithoutRawPackets&) = delete;
+  WithoutRawPackets& operator=(const WithoutRawPackets&) = delete;
+
+ private:
+  __user_cap_header_struct header_{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> before_{};
+};
 
 class ArrivalWatchTest : public bgp::KernelTest {
  protected:
@@ -126,8 +147,43 @@ TEST_F(ArrivalWatchTest, SaysWhereItCannotListen) {
   EXPECT_EQ(watch_.problem(), "");
   want(kA, 9999, "10.65.0.13");
   EXPECT_THAT(watch_.problem(), testing::HasSubstr("interface 9999"));
+  want(kB, t1_, "10.65.0.13");
+  EXPECT_THAT(watch_.problem(), testing::HasSubstr("interface 9999")) << "still";
+  say("t1p", ETH_P_ARP, kGratuitous);
+  EXPECT_THAT(heard(), ElementsAre(kB));
   watch_.forget(address(kA));
   EXPECT_EQ(watch_.problem(), "");
+}
+
+TEST_F(ArrivalWatchTest, WithoutTheRightItHearsNothingAndSaysWhichOneIsMissing) {
+  {
+    const WithoutRawPackets scope;
+    want(kA, t1_, "10.65.0.13");
+  }
+  EXPECT_THAT(watch_.problem(), testing::HasSubstr("CAP_NET_RAW"));
+  say("t1p", ETH_P_ARP, kGratuitous);
+  EXPECT_THAT(heard(), IsEmpty());
+  watch_.close();
+  EXPECT_EQ(watch_.problem(), "");
+}
+
+TEST_F(ArrivalWatchTest, BeyondTheLimitOneIsListenedForWhenAnotherIsHeard) {
+  ArrivalWatch narrow(
+      context_.get_executor(),
+      [this](const IpAddress& each) { heard_.push_back(each.to_string()); }, 1);
+  narrow.want(address(kA), t1_, {address("10.65.0.13")});
+  EXPECT_EQ(narrow.problem(), "");
+  narrow.want(address(kB), t2_, {address("10.65.0.13")});
+  EXPECT_THAT(narrow.problem(), testing::HasSubstr("2 interfaces wait"));
+  say("t2p", ETH_P_ARP, kGratuitous);
+  EXPECT_THAT(heard(), IsEmpty());
+  say("t1p", ETH_P_ARP, kGratuitous);
+  EXPECT_THAT(heard(), ElementsAre(kA));
+  EXPECT_EQ(narrow.problem(), "");
+  say("t2p", ETH_P_ARP, kGratuitous);
+  EXPECT_THAT(heard(), ElementsAre(kB));
+  narrow.close();
+  run_for(std::chrono::milliseconds(5));
 }
 
 }  // namespace

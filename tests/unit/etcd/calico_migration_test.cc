@@ -118,6 +118,27 @@ TEST_F(CalicoMigrationTest, AFailedMigrationsTargetIsNeverServedWhateverGoesFirs
   EXPECT_THAT(changes.removals, SizeIs(1));
 }
 
+TEST_F(CalicoMigrationTest, ATargetThatIsAwayWhenItsMigrationHasEndedIsServedWhenItIsPutBack) {
+  put(here_, migration("c2", kHost));
+  put(endpoint_, endpoint("172.16.1.3"));
+  remove(here_);
+  now_ += std::chrono::seconds(1);
+  remove(endpoint_);
+  now_ += std::chrono::seconds(1);
+  EXPECT_TRUE(records_.settled(now_, gone_).empty()) << "not while it may go as well";
+  EXPECT_THAT(roles(put(endpoint_, endpoint("172.16.1.3"))), ElementsAre(Role::kServing));
+  EXPECT_TRUE(later().empty());
+}
+
+TEST_F(CalicoMigrationTest, TheEndOfOneMigrationTakesNothingBackOfTheNext) {
+  put(here_, migration("c2", kHost));
+  put(endpoint_, endpoint("172.16.1.3"));
+  remove(here_);
+  const ClaimChanges next = put(away_, migration(kHost, "c2"));
+  EXPECT_THAT(roles(next), ElementsAre(Role::kLeaving));
+  EXPECT_THAT(roles(later()), ElementsAre(Role::kLeaving));
+}
+
 TEST_F(CalicoMigrationTest, TheSourceLeavesAndServesAgainWhereItFails) {
   EXPECT_THAT(roles(put(endpoint_, endpoint("172.16.1.3"))), ElementsAre(Role::kServing));
   EXPECT_THAT(roles(put(away_, migration(kHost, "c2"))), ElementsAre(Role::kLeaving));

@@ -5,6 +5,7 @@ namespace fipd {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -321,6 +322,35 @@ TEST_F(Awaits, NobodyListensForWhatIsServedOrGone) {
   run_for(milliseconds(150));
   settle();
   EXPECT_THAT(metrics(kA), ElementsAre(1024)) << "what is served takes nothing over";
+}
+
+TEST_F(Awaits, NobodyListensOnAnInterfaceThatTheBindingDoesNotName) {
+  target_.binding.interface.clear();
+  network_.set_route(address("10.65.0.13"), 7);
+  start();
+  await();
+  EXPECT_EQ(state_of(kA), State::kTranslated);
+  EXPECT_THAT(told_, IsEmpty()) << "it may be a bridge: anybody could be heard there";
+}
+
+TEST_F(Awaits, ATargetIsNotCheckedBeforeItsInstanceIsHeard) {
+  std::vector<std::string> checked;
+  target_.binding.extras.edit().check = HealthCheck{};
+  // A restart in the middle: what is found without a route failed its check, or waits as this one.
+  leave_translated();
+  rules_.sources = 1;
+  start();
+  reconciler_->on_check([&](const IpAddress&, const Binding* binding) {
+    checked.push_back(binding == nullptr ? "no more" : "checked");
+  });
+  await();
+  reconciler_->set_complete(0);
+  settle();
+  EXPECT_THAT(checked, IsEmpty());
+  reconciler_->arrived(address(kA));
+  settle();
+  EXPECT_THAT(metrics(kA), ElementsAre(512));
+  EXPECT_THAT(checked, Contains("checked"));
 }
 
 TEST_F(Awaits, ARestartInBetweenWithdrawsNothing) {
