@@ -39,6 +39,30 @@ def two_hosts(shared_two_hosts):
     restore(shared_two_hosts)
 
 
+# Of the modules that name their `Cloud`.
+
+
+@pytest.fixture
+def cloud(request):
+    """For tests that break things: nobody else's, and not started."""
+    made = request.module.Cloud()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared_cloud(request):
+    made = request.module.Cloud().start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def running(shared_cloud):
+    yield shared_cloud
+    shared_cloud.clear()
+
+
 def restore(topology):
     for host in topology.hosts:
         if host.fipd.process is None or not host.fipd.process.alive():

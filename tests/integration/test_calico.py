@@ -2,16 +2,12 @@
 them, and with what that writer is known to do."""
 import time
 
-import pytest
-
 import kernel
-from etcd_server import Etcd
-from topology import Topology
+from etcd_cloud import SAVED, EtcdCloud
 from waiting import wait_for
 
 ROOT = "/calico/resources/v3/projectcalico.org/workloadendpoints"
 SETTLE = 1.0  # seconds
-SAVED = 2  # seconds; fipd writes its snapshot every half second
 
 
 def doubled(part):
@@ -61,24 +57,13 @@ class Port:
         return f"calico:{self.device}/{self.port}"
 
 
-class Cloud:
-    """A compute host whose fipd reads Calico's etcd."""
+class Cloud(EtcdCloud):
+    SOURCE = "calico"
 
     def __init__(self, region=""):
-        self.topology = Topology(with_fipd=False)
-        self.host = self.topology.host.namespace
+        super().__init__(enabled=True, settle=f"{int(SETTLE * 1000)}ms", region=region)
         self.tap = self.topology.host.instances[0].tap
-        self.etcd = Etcd(self.topology.lab, namespace=self.host)
         self.namespace = f"openstack-region-{region}" if region else "openstack"
-        self.fipd = self.topology.fipd
-        self.fipd.settings["etcd"] = {"timeout": "1s", "probe": "300ms"}
-        self.fipd.settings["calico"] = {"enabled": True, "endpoints": self.etcd.endpoints,
-                                        "settle": f"{int(SETTLE * 1000)}ms", "region": region}
-        self.fipd.write_config()
-
-    def start(self):
-        self.fipd.start()
-        return self
 
     def put(self, port, *floating, **more):
         return self.etcd.put(port.key(self.namespace), port.value(*floating, **more))
@@ -86,46 +71,9 @@ class Cloud:
     def delete(self, port):
         assert self.etcd.delete(port.key(self.namespace)) == 1
 
-    def served(self):
-        return dict(kernel.translations(self.host))
-
-    def wait_served(self, wanted, timeout=15):
-        wait_for(lambda: self.served() == wanted, timeout,
-                 lambda: f"{wanted} served, not {self.served()}")
-
-    def source(self):
-        sources = self.fipd.ctl("status", "--json").json["sources"]
-        return next(each for each in sources if each["name"] == "calico")
-
-    def wait_source(self, what, test, timeout=15):
-        wait_for(lambda: test(self.source()), timeout, lambda: f"{what}: {self.source()}")
-
-    def report(self):
-        return self.topology.report()
-
-    def close(self):
-        self.topology.close()
-
-
-@pytest.fixture
-def cloud():
-    made = Cloud()
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def shared_cloud():
-    made = Cloud().start()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def running(shared_cloud):
-    yield shared_cloud
-    shared_cloud.etcd.delete(ROOT, prefix=True)
-    shared_cloud.wait_served({})
+    def clear(self):
+        self.etcd.delete(ROOT, prefix=True)
+        self.wait_served({})
 
 
 def test_an_endpoints_floating_ips_are_routed_and_go_one_by_one(running):
@@ -281,7 +229,7 @@ def test_a_restart_without_etcd_serves_what_was_known(cloud):
     cloud.etcd.start()
     cloud.delete(gone)
     cloud.wait_served({"172.16.1.3": "10.65.0.13"})
-    cloud.wait_source("it is well", lambda each: each["complete"] and not each["problems"])
+    cloud.wait_well()
 
 
 def test_a_wiped_etcd_removes_nothing_until_a_person_accepts_it_whatever_restarts(cloud):

@@ -1,12 +1,13 @@
 """The source "etcd" under TLS with client certificates, and with etcd's users and passwords."""
 import json
 import os
+import time
 
 import pytest
 
+from etcd_cloud import HOST, READY, FipdCloud, binding
 from etcd_server import Etcd, b64, free_port
 from namespaces import run
-from test_etcd import HOST, READY, Cloud, binding
 from waiting import wait_for
 
 
@@ -44,7 +45,7 @@ class Authority:
         return out, key
 
 
-class SecureCloud(Cloud):
+class SecureCloud(FipdCloud):
     """etcd also listens under TLS, and wants a client's certificate there."""
 
     def __init__(self):
@@ -75,9 +76,9 @@ def test_keys_are_read_and_watched_under_tls(secure):
     secure.put(3)
     secure.fipd.write_config()
     secure.start()
-    secure.wait_served(3)
+    secure.wait_numbers(3)
     secure.put(4)
-    secure.wait_served(3, 4)
+    secure.wait_numbers(3, 4)
 
 
 @pytest.mark.parametrize("what", ["ca", "host", "client"])
@@ -97,7 +98,7 @@ def test_a_certificate_that_does_not_fit_is_named_and_nothing_is_read(secure, wh
     wanted = "alert" if what == "client" else "certificate verify failed"
     secure.wait_source("it is named", lambda each: any(wanted in problem
                                                        for problem in each["problems"]))
-    assert secure.served() == set()
+    assert secure.numbers() == set()
 
 
 def test_a_certificate_file_that_is_not_there_stops_the_start_with_its_name(secure):
@@ -109,11 +110,11 @@ def test_a_certificate_file_that_is_not_there_stops_the_start_with_its_name(secu
     assert "/nowhere/ca.pem" in secure.fipd.log()
 
 
-class GuardedCloud(Cloud):
+class GuardedCloud(FipdCloud):
     """etcd with users: root, and fipd with the rights that docs/etcd.md names."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, options=()):
+        super().__init__(lambda made: Etcd(made.lab, namespace=made.host, options=options))
         self.etcd.put(READY, {"by": "the test"})
         for path, body in (
                 ("/auth/user/add", {"name": "root", "password": "rootpw"}),
@@ -156,25 +157,51 @@ def test_a_user_with_a_password_reads_and_logs_in_again_when_its_token_died(guar
     guarded.put(3)
     guarded.fipd.write_config()
     guarded.fipd.start()
-    guarded.wait_served(3)
+    guarded.wait_numbers(3)
     # etcd's simple tokens die with it.
     member, = guarded.etcd.members
     member.process.kill()
     guarded.etcd._start(member)
     guarded.put(4)
-    guarded.wait_served(3, 4, timeout=30)
+    guarded.wait_numbers(3, 4, timeout=30)
     guarded.wait_well()
+
+
+def test_a_token_that_a_change_of_users_ended_is_replaced(tmp_path):
+    # Of the kind JWT, which holds the revision of the users and roles it was given under.
+    private, public = tmp_path / "private.pem", tmp_path / "public.pem"
+    run("openssl", "genrsa", "-out", private, "2048")
+    run("openssl", "rsa", "-in", private, "-pubout", "-out", public)
+    cloud = GuardedCloud(["--auth-token", f"jwt,pub-key={public},priv-key={private},"
+                          "sign-method=RS256,ttl=10m"])
+    try:
+        cloud.put(3)
+        cloud.fipd.write_config()
+        cloud.fipd.start()
+        cloud.wait_numbers(3)
+        cloud.wait_well()
+        assert cloud.ctl("role", "add", "another").returncode == 0
+        cloud.put(4)
+        cloud.wait_numbers(3, 4, timeout=30)
+        cloud.wait_well()
+        # Begun under the new token, by another start of the watch.
+        cloud.put(5)
+        cloud.wait_numbers(3, 4, 5)
+        time.sleep(1)
+        assert not cloud.source()["problems"]
+    finally:
+        cloud.close()
 
 
 def test_a_wrong_password_is_told_and_removes_nothing(guarded):
     guarded.put(3)
     guarded.fipd.write_config()
     guarded.fipd.start()
-    guarded.wait_served(3)
+    guarded.wait_numbers(3)
     guarded.fipd.stop()
     guarded.fipd.settings["etcd"]["password"] = "wrong"
     guarded.fipd.write_config()
     guarded.fipd.start()
     guarded.wait_source("it is told", lambda each: any("log in as 'fipd'" in problem
                                                        for problem in each["problems"]))
-    assert guarded.served() == {"172.16.1.3"}
+    assert guarded.numbers() == {3}

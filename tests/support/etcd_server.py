@@ -104,7 +104,7 @@ class Member:
 
     @property
     def peer(self):
-        return f"{self.name}=http://127.0.0.1:{self.peer_port}"
+        return f"{self.name}=http://{self.host}:{self.peer_port}"
 
     def ask(self, path, body, timeout=5, token=None):
         """The answer's object; NoAnswer where there is none in time."""
@@ -127,9 +127,15 @@ class Etcd:
         while os.path.exists(lab.file(f"etcd{serial}")):
             serial += members
         options = [*options, *(tls.options() if tls else [])]
-        self.members = [Member(f"etcd{serial + n}", host, namespace, options, tls)
-                        for n in range(members)]
+        self.namespace, self.host = namespace, host
+        self.members = [Member(name, *self.place(name), options, tls)
+                        for name in (f"etcd{serial + n}" for n in range(members))]
+        self.asked = self.members[0]  # by the calls below
         self.start()
+
+    def place(self, name):
+        """Address and namespace of a member."""
+        return self.host, self.namespace
 
     @property
     def endpoints(self):
@@ -148,7 +154,7 @@ class Etcd:
         data = self.lab.file(member.name)
         os.makedirs(data, mode=0o700, exist_ok=True)
         listen = member.endpoint
-        peer = f"http://127.0.0.1:{member.peer_port}"
+        peer = member.peer.split("=")[1]
         member.process = self.lab.start(member.name, [
             "etcd", "--name", member.name, "--data-dir", data, "--logger", "zap",
             "--listen-client-urls", listen, "--advertise-client-urls", listen,
@@ -190,6 +196,13 @@ class Etcd:
             shutil.rmtree(self.lab.file(member.name))
         self.start()
 
+    def snapshot(self, path):
+        """Saves one for restore()."""
+        member, = self.members
+        words = ["etcdctl", "--endpoints", member.endpoint, "snapshot", "save", path]
+        run(*(member.namespace.prefix(*words) if member.namespace else words),
+            env={**os.environ, "ETCDCTL_API": "3"})
+
     def restore(self, snapshot):
         """As after a disaster: a single member begins again with an older snapshot."""
         self.kill()
@@ -216,7 +229,7 @@ class Etcd:
             assert "header" in got, (path, got)
 
     def ask(self, path, body, timeout=5):
-        return self.members[0].ask(path, body, timeout)
+        return self.asked.ask(path, body, timeout)
 
     def records(self, prefix):
         """{key: item} with value decoded, mod_revision and lease as numbers."""

@@ -39,9 +39,18 @@ Result<std::shared_ptr<asio::ssl::context>> tls_of(const EtcdOptions& options) {
   return context;
 }
 
+// A token of the kind JWT holds the revision of the rights that it was given under: any change of
+// users or roles ends it, by another word than its age does.
 bool token_has_died(const EtcdAnswer& answer) {
-  return answer.status == 401 || answer.body.find("invalid auth token") != std::string::npos;
+  const auto says = [&](std::string_view words) {
+    return answer.body.find(words) != std::string::npos;
+  };
+  return answer.status == 401 || says("invalid auth token") || says("auth store is old");
 }
+
+// "etcdserver: no leader", "leader changed", "request timed out": its member is of no use, another
+// may be.
+bool is_of_this_member_only(const EtcdAnswer& answer) { return answer.status >= 500; }
 
 Error refused(const EtcdAnswer& answer, const std::string& endpoint) {
   const bool rights = answer.status == 401 || answer.status == 403;
@@ -95,10 +104,14 @@ asio::awaitable<Result<EtcdAnswer>> EtcdClient::ask(EtcdRequest request) {
       kept_ = std::move(*opened);
     }
     answer = co_await kept_->ask(request, options_.timeout);
-    if (answer) co_return answer;
+    if (answer && !is_of_this_member_only(*answer)) co_return answer;
+    // A kept connection that was closed may have died of old age: the same endpoint is asked once
+    // more. One that is silent would only be silent again.
+    const bool closed = !answer && answer.error().code() == ErrorCode::kUnavailable;
+    if (answer) answer = fail(refused(*answer, endpoint()));
     kept_.reset();
-    // A kept connection may have died of old age: the same endpoint is asked once more.
-    if (fresh) next_endpoint();
+    if (!answer && answer.error().code() == ErrorCode::kLimit) co_return answer;  // of any member
+    if (fresh || !closed) next_endpoint();
   }
   co_return answer;
 }
@@ -139,10 +152,9 @@ asio::awaitable<Result<std::string>> EtcdClient::call(std::string path, std::str
   co_return fail(ErrorCode::kInternal, "etcd: not reached");
 }
 
-asio::awaitable<Result<EtcdRangeReply>> EtcdClient::range(EtcdRange range) {
+asio::awaitable<Result<std::string>> EtcdClient::range(EtcdRange range) {
   Result<std::string> body = co_await call("/v3/kv/range", to_json(range));
-  if (!body) co_return fail(std::move(body).error());
-  co_return range_reply(*body);
+  co_return body;
 }
 
 asio::awaitable<Outcome> EtcdClient::write(std::vector<EtcdWrite> writes, std::int64_t lease) {
@@ -184,7 +196,9 @@ asio::awaitable<Result<std::unique_ptr<EtcdClient::Watch>>> EtcdClient::watch(Et
   }
   if (answer->status != 200) {
     if (token_has_died(*answer)) token_.clear();
-    co_return fail(refused(*answer, endpoint()));
+    const Error error = refused(*answer, endpoint());
+    if (is_of_this_member_only(*answer)) next_endpoint();
+    co_return fail(error);
   }
   co_return std::make_unique<Watch>(std::move(*opened));
 }

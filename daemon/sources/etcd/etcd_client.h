@@ -36,7 +36,9 @@ class EtcdClient {
   [[nodiscard]] static Result<std::unique_ptr<EtcdClient>> make(
       boost::asio::any_io_executor executor, EtcdOptions options);
 
-  [[nodiscard]] boost::asio::awaitable<Result<EtcdRangeReply>> range(EtcdRange range);
+  // For range_reply(), wherever there is time for megabytes. kLimit where it is more than one
+  // answer may hold.
+  [[nodiscard]] boost::asio::awaitable<Result<std::string>> range(EtcdRange range);
   // At most kMostInTransaction. All or nothing.
   [[nodiscard]] boost::asio::awaitable<Outcome> write(std::vector<EtcdWrite> writes,
                                                       std::int64_t lease);

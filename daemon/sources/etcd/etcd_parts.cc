@@ -39,9 +39,13 @@ asio::awaitable<Outcome> EtcdSource::learn_parts() {
 asio::awaitable<Result<EtcdRangeReply>> EtcdSource::ask(EtcdRange range) {
   while (asking_) co_await answered_.wait();
   asking_ = true;
-  Result<EtcdRangeReply> reply = co_await client_->range(range);
+  Result<std::string> text = co_await client_->range(std::move(range));
   asking_ = false;
   answered_.notify_all();
+  if (!text) co_return fail(std::move(text).error());
+  // A page is megabytes.
+  auto job = [text = std::move(*text)] { return range_reply(text); };
+  Result<EtcdRangeReply> reply = co_await parsing_.run(std::move(job));
   co_return reply;
 }
 

@@ -24,12 +24,6 @@ std::string joined(const std::vector<EtcdWord::Problem>& problems) {
   return text;
 }
 
-bool has(const std::vector<EtcdWord::Entry>& entries, const EtcdWord::Entry& one) {
-  return std::any_of(entries.begin(), entries.end(), [&](const EtcdWord::Entry& each) {
-    return each.binding.floating == one.binding.floating && each.origin == one.origin;
-  });
-}
-
 }  // namespace
 
 bool EtcdRecords::over_limit(const Known* known, std::size_t claims) const {
@@ -38,7 +32,7 @@ bool EtcdRecords::over_limit(const Known* known, std::size_t claims) const {
   return known == nullptr && records_.size() >= limit_;
 }
 
-void EtcdRecords::put(const EtcdPair& pair, ClaimChanges& out) {
+void EtcdRecords::put(EtcdPair pair, ClaimChanges& out) {
   release(pair.key);
   leaving_.erase(pair.key);
   if (unsaid_.erase(pair.key) > 0) claim_again(pair.key, out);
@@ -61,7 +55,7 @@ void EtcdRecords::put(const EtcdPair& pair, ClaimChanges& out) {
   } else {
     bad_[pair.key] = Bad{std::move(word->problems), false};
   }
-  take(pair, std::move(*word), out);
+  take(std::move(pair), std::move(*word), out);
 }
 
 void EtcdRecords::quarantine(const EtcdPair& pair, std::string problem) {
@@ -74,24 +68,30 @@ bool EtcdRecords::stays(const std::string& key, const Bad& bad) const {
   return bad.whole && records_.contains(key);
 }
 
-void EtcdRecords::take(const EtcdPair& pair, EtcdWord word, ClaimChanges& out) {
+void EtcdRecords::take(EtcdPair pair, EtcdWord word, ClaimChanges& out) {
   Known& known = records_[pair.key];
-  for (const EtcdWord::Entry& old : known.entries) {
-    if (!has(word.entries, old)) out.removals.push_back({old.binding.floating, old.origin});
-  }
-  for (const EtcdWord::Entry& entry : word.entries) {
-    out.puts.push_back(claim_of(pair.key, entry, pair.revision));
+  for (const Claimed& old : known.entries) {
+    const bool kept = std::any_of(word.entries.begin(), word.entries.end(), [&](const auto& each) {
+      return each.binding.floating == old.floating && each.origin == old.origin;
+    });
+    if (!kept) out.removals.push_back({old.floating, old.origin});
   }
   claims_ = claims_ - known.entries.size() + word.entries.size();
-  known.entries = std::move(word.entries);
-  known.value = pair.value;
+  known.entries.clear();
+  known.entries.reserve(word.entries.size());
+  for (EtcdWord::Entry& entry : word.entries) {
+    known.entries.push_back({entry.binding.floating, entry.origin});
+    out.puts.push_back(claim_of(pair.key, std::move(entry), pair.revision));
+  }
+  known.value = std::move(pair.value);
   known.revision = pair.revision;
   take_parts(pair.key, known, std::move(word.parts), out);
 }
 
-Claim EtcdRecords::claim_of(const std::string& key, const EtcdWord::Entry& entry,
+Claim EtcdRecords::claim_of(const std::string& key, EtcdWord::Entry entry,
                             std::int64_t revision) const {
-  Claim claim{entry.binding, rank_, static_cast<std::uint64_t>(revision), entry.origin};
+  Claim claim{std::move(entry.binding), rank_, static_cast<std::uint64_t>(revision),
+              std::move(entry.origin)};
   const auto at = parts_.find(key);
   claim.role = at == parts_.end() ? entry.role : at->second.part.role;
   claim.peer = at == parts_.end() ? entry.peer : at->second.part.peer;
@@ -122,8 +122,10 @@ void EtcdRecords::claim_again(const std::string& key, ClaimChanges& out) {
     unsaid_.insert(key);
     return;
   }
-  for (const EtcdWord::Entry& entry : at->second.entries) {
-    out.puts.push_back(claim_of(key, entry, at->second.revision));
+  Result<EtcdWord> word = keys_.decode(key, at->second.value);
+  if (!word) return;  // it was good when it was taken
+  for (EtcdWord::Entry& entry : word->entries) {
+    out.puts.push_back(claim_of(key, std::move(entry), at->second.revision));
   }
 }
 
@@ -133,8 +135,8 @@ void EtcdRecords::remove(const std::string& key, ClaimChanges& out) {
   leaving_.erase(key);
   const auto at = records_.find(key);
   if (at == records_.end()) return;
-  for (const EtcdWord::Entry& each : at->second.entries) {
-    out.removals.push_back({each.binding.floating, each.origin});
+  for (const Claimed& each : at->second.entries) {
+    out.removals.push_back({each.floating, each.origin});
   }
   claims_ -= at->second.entries.size();
   unsaid_.erase(key);
@@ -172,7 +174,7 @@ ClaimChanges EtcdRecords::load(std::vector<EtcdPair> pairs, bool trusted, const 
   }
   const std::size_t before = claims_;
   std::erase_if(bad_, [&](const auto& each) { return !present.contains(each.first); });
-  for (const EtcdPair& pair : pairs) put(pair, out);
+  for (EtcdPair& pair : pairs) put(std::move(pair), out);
   hold(std::move(missing));
   if (!trusted || rule.holds(held(), before)) return out;
   if (settle_.count() > 0) {

@@ -54,8 +54,12 @@ class EtcdRecords {
 
  private:
   using Keys = std::set<std::string, std::less<>>;
+  struct Claimed {
+    IpAddress floating;
+    std::string origin;
+  };
   struct Known {
-    std::vector<EtcdWord::Entry> entries;
+    std::vector<Claimed> entries;
     std::vector<EtcdWord::Part> parts;
     std::string value;  // as it was written
     std::int64_t revision = 0;
@@ -65,12 +69,12 @@ class EtcdRecords {
     bool whole = true;  // nothing of the value was taken
   };
 
-  void put(const EtcdPair& pair, ClaimChanges& out);
-  void take(const EtcdPair& pair, EtcdWord word, ClaimChanges& out);
+  void put(EtcdPair pair, ClaimChanges& out);
+  void take(EtcdPair pair, EtcdWord word, ClaimChanges& out);
   void take_parts(const std::string& by, Known& known, std::vector<EtcdWord::Part> parts,
                   ClaimChanges& out);
   void claim_again(const std::string& key, ClaimChanges& out);
-  [[nodiscard]] Claim claim_of(const std::string& key, const EtcdWord::Entry& entry,
+  [[nodiscard]] Claim claim_of(const std::string& key, EtcdWord::Entry entry,
                                std::int64_t revision) const;
   void remove(const std::string& key, ClaimChanges& out);
   void quarantine(const EtcdPair& pair, std::string problem);

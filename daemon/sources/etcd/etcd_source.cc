@@ -14,7 +14,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::int64_t kPage = 1000;  // keys of one answer
+// Keys of one answer. etcd 3.4 walks over all keys of the range for each page, whatever its limit.
+constexpr std::int64_t kPage = 5000;
 // etcd gives a sign of life every ten minutes; the probes find out earlier.
 constexpr std::chrono::minutes kSilence{15};
 constexpr std::chrono::milliseconds kBetweenSaves{500};
@@ -182,11 +183,17 @@ asio::awaitable<Result<EtcdSource::Reading>> EtcdSource::read() {
   co_return reading;
 }
 
+// Where values are so long that a page is too large, pages are made smaller.
 asio::awaitable<Outcome> EtcdSource::read_range(EtcdRange page, Reading& reading) {
   page.limit = kPage;
   for (;;) {
     page.revision = reading.header.revision;
     Result<EtcdRangeReply> reply = co_await ask(page);
+    const bool too_large = !reply && reply.error().code() == ErrorCode::kLimit;
+    if (too_large && page.limit > 1) {
+      page.limit = std::max<std::int64_t>(1, page.limit / 10);
+      continue;
+    }
     if (!reply) co_return fail(std::move(reply).error());
     if (page.revision == 0) reading.header = reply->header;
     std::move(reply->pairs.begin(), reply->pairs.end(), std::back_inserter(reading.pairs));
@@ -357,13 +364,16 @@ asio::awaitable<void> EtcdSource::run_saves() {
       continue;
     }
     co_await begin_work();
-    const Unsaved now = std::exchange(unsaved_, {});
+    Unsaved now = std::exchange(unsaved_, {});
     EtcdSnapshot snapshot;
     // A start is to find out, too, that etcd was wiped or restored.
     snapshot.header = distrust_ ? trusted_ : header_;
-    if (now.whole) snapshot.pairs = records_->pairs();
+    if (now.whole) {
+      auto copy = [records = records_] { return records->pairs(); };
+      snapshot.pairs = co_await disk_.run(std::move(copy));
+    }
     end_work();
-    auto job = [&store = *store_, now, snapshot = std::move(snapshot)] {
+    auto job = [&store = *store_, now = std::move(now), snapshot = std::move(snapshot)] {
       return now.whole ? store.replace(snapshot) : store.apply(snapshot.header, now.events);
     };
     const Outcome saved = co_await disk_.run(std::move(job));

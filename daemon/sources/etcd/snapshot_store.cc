@@ -17,6 +17,8 @@ constexpr const char* kSchema =
     "  one INTEGER PRIMARY KEY CHECK(one = 1), cluster INTEGER NOT NULL, revision INTEGER NOT "
     "NULL);";
 
+constexpr const char* kPut = "INSERT OR REPLACE INTO pair VALUES(?,?,?)";
+
 bool is_damaged(int code) {
   return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 }
@@ -104,43 +106,46 @@ Result<EtcdSnapshot> SnapshotStore::load() {
   return out;
 }
 
-Outcome SnapshotStore::transaction(const EtcdHeader& header, bool whole,
-                                   std::span<const EtcdEvent> events) {
-  if (whole && sqlite3_exec(db_, "DELETE FROM pair", nullptr, nullptr, nullptr) != SQLITE_OK) {
-    return failure("write");
+Outcome SnapshotStore::transaction(const EtcdHeader& header,
+                                   const std::function<Outcome()>& write) {
+  if (auto begun = run("BEGIN IMMEDIATE"); !begun) return begun;
+  Outcome done = write();
+  if (done) {
+    Statement note(db_, "INSERT OR REPLACE INTO header VALUES(1,?,?)");
+    note.bind(1, static_cast<std::int64_t>(header.cluster)).bind(2, header.revision);
+    if (note.step() != SQLITE_DONE) done = failure("write");
   }
-  Statement put(db_, "INSERT OR REPLACE INTO pair VALUES(?,?,?)");
-  Statement remove(db_, "DELETE FROM pair WHERE key = ?");
-  for (const EtcdEvent& event : events) {
-    Statement& statement = event.removed ? remove : put;
-    statement.bind(1, event.pair.key);
-    if (!event.removed) statement.bind(2, event.pair.value).bind(3, event.pair.revision);
-    if (statement.step() != SQLITE_DONE) return failure("write");
-    statement.again();
-  }
-  Statement note(db_, "INSERT OR REPLACE INTO header VALUES(1,?,?)");
-  note.bind(1, static_cast<std::int64_t>(header.cluster)).bind(2, header.revision);
-  if (note.step() != SQLITE_DONE) return failure("write");
-  return success();
+  if (done) done = run("COMMIT");
+  if (!done) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
+  return done;
 }
 
 Outcome SnapshotStore::replace(const EtcdSnapshot& snapshot) {
-  std::vector<EtcdEvent> puts;
-  puts.reserve(snapshot.pairs.size());
-  for (const EtcdPair& pair : snapshot.pairs) puts.push_back({false, pair});
-  if (auto begun = run("BEGIN IMMEDIATE"); !begun) return begun;
-  Outcome done = transaction(snapshot.header, true, puts);
-  if (done) done = run("COMMIT");
-  if (!done) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
-  return done;
+  return transaction(snapshot.header, [&]() -> Outcome {
+    if (auto emptied = run("DELETE FROM pair"); !emptied) return emptied;
+    Statement put(db_, kPut);
+    for (const EtcdPair& pair : snapshot.pairs) {
+      put.bind(1, pair.key).bind(2, pair.value).bind(3, pair.revision);
+      if (put.step() != SQLITE_DONE) return failure("write");
+      put.again();
+    }
+    return success();
+  });
 }
 
 Outcome SnapshotStore::apply(const EtcdHeader& header, std::span<const EtcdEvent> events) {
-  if (auto begun = run("BEGIN IMMEDIATE"); !begun) return begun;
-  Outcome done = transaction(header, false, events);
-  if (done) done = run("COMMIT");
-  if (!done) sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
-  return done;
+  return transaction(header, [&]() -> Outcome {
+    Statement put(db_, kPut);
+    Statement remove(db_, "DELETE FROM pair WHERE key = ?");
+    for (const EtcdEvent& event : events) {
+      Statement& statement = event.removed ? remove : put;
+      statement.bind(1, event.pair.key);
+      if (!event.removed) statement.bind(2, event.pair.value).bind(3, event.pair.revision);
+      if (statement.step() != SQLITE_DONE) return failure("write");
+      statement.again();
+    }
+    return success();
+  });
 }
 
 }  // namespace fipd

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -44,8 +45,9 @@ class SnapshotStore {
   [[nodiscard]] static Result<std::unique_ptr<SnapshotStore>> open_once(
       const std::filesystem::path& path);
   [[nodiscard]] Outcome run(const char* sql);
-  [[nodiscard]] Outcome transaction(const EtcdHeader& header, bool whole,
-                                    std::span<const EtcdEvent> events);
+  // `write` between BEGIN and COMMIT, and the header with it.
+  [[nodiscard]] Outcome transaction(const EtcdHeader& header,
+                                    const std::function<Outcome()>& write);
   [[nodiscard]] tl::unexpected<Error> failure(const char* doing) const;
 
   std::filesystem::path path_;
