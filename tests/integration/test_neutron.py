@@ -141,7 +141,8 @@ def test_a_gateway_cannot_be_taken_from_floating_ips_and_nothing_moves(cloud, on
     cloud.serves(fip, one)
     with pytest.raises(Refused):
         cloud.neutron.update("router", cloud.model.router["id"], external_gateway_info={})
-    stays(lambda: cloud.kernels(fip["floating_ip_address"]), 0.5, "it is served all the time")
+    served = {one.host.name: (one.fixed, one.tap)}
+    stays(lambda: cloud.kernels(fip["floating_ip_address"]) == served, 0.5, "all stays as it was")
 
 
 def forwarding(cloud, fip, server, outside, inside=talk.PORT):
