@@ -142,7 +142,7 @@ def test_changes_while_etcd_is_dead_arrive_when_it_is_back(shared):
 
 def test_changes_that_race_while_etcd_dies_and_comes_back_all_arrive(shared):
     with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
-        changes = [pool.submit(change, shared, CHANGES + seed) for seed in range(CHANGES // 2)]
+        changes = [pool.submit(change, shared, CHANGES + seed) for seed in range(CHANGES // 5)]
 
         def until(share):
             wait_for(lambda: sum(each.done() for each in changes) > share * len(changes), 60,

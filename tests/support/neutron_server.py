@@ -193,7 +193,19 @@ class Neutron:
 
     def create(self, kind, **fields):
         """create("network", name="n1") -> the network as Neutron has it."""
-        return self.patiently("POST", _path(kind), {kind: fields})[kind]
+        path, body = _path(kind), {kind: fields}
+        return self._try_again(lambda: self.api("POST", path, body),
+                               lambda: self._delete_alike(kind, fields))[kind]
+
+    def _delete_alike(self, kind, fields):
+        """Of a floating IP that was made by half, a second one would be refused."""
+        alike = {name: fields[name] for name in
+                 ("port_id", "fixed_ip_address", "floating_ip_address") if fields.get(name)}
+        if kind == "floatingip" and alike:
+            alike["floating_network_id"] = fields["floating_network_id"]
+            query = "&".join(f"{name}={value}" for name, value in alike.items())
+            for each in self.list(kind, f"?{query}"):
+                self.delete(kind, each["id"])
 
     def update(self, kind, ident, **fields):
         return self.patiently("PUT", f"{_path(kind)}/{ident}", {kind: fields})[kind]
