@@ -34,6 +34,12 @@ class Shared:
     def associate(self, fip, port):
         self.cloud.neutron.update("floatingip", fip["id"], port_id=port and port["id"])
 
+    def freed(self):
+        """Two floating IPs, when none has a port any more."""
+        for fip in self.fips:
+            self.associate(fip, None)
+        return self.fips[:2]
+
     def database(self):
         """{host: {floating: (fixed, interface)}} as the API shows it; the others likewise."""
         ports = {port["id"]: port for port in self.cloud.neutron.list("port")}
@@ -123,9 +129,7 @@ def test_after_200_racing_changes_over_two_workers_all_say_the_same(shared):
 
 
 def test_changes_while_etcd_is_dead_arrive_when_it_is_back(shared):
-    first, second = shared.fips[:2]
-    for fip in shared.fips:
-        shared.associate(fip, None)
+    first, second = shared.freed()
     shared.associate(first, shared.ports[0])
     before = shared.all_say_the_same()
     shared.cloud.etcd.kill()
@@ -156,9 +160,8 @@ def test_changes_that_race_while_etcd_dies_and_comes_back_all_arrive(shared):
 
 
 def test_what_a_server_committed_and_did_not_write_is_written_by_the_next(shared):
-    first, second = shared.fips[:2]
-    for fip, port in ((first, None), (second, shared.ports[0])):
-        shared.associate(fip, port)
+    first, second = shared.freed()
+    shared.associate(second, shared.ports[0])
     before = shared.all_say_the_same()
     # It has committed, and cannot write; then it is no more.
     shared.cloud.etcd.sleep()
