@@ -68,7 +68,10 @@ def propagation(topology):
                                                        "metric", "1024"], others)
         host.namespace.ip(*[f"route del {address} table 172 proto 172" for address in others])
         fipd.process.send(signal.SIGCONT)
-        fipd.ctl("status")
+        # It wakes to a queue of foreign route events, and reads its table anew: not what is measured.
+        fipd.announce("172.16.1.251", fixed)
+        fipd.remove("172.16.1.251")
+        time.sleep(0.3)
         for (whole, after), into in ((ours_now, ours), (bare_now, bare)):
             into[0].extend(whole)
             into[1].extend(after)
