@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -14,6 +16,7 @@ class FakeConnections : public Connections {
  public:
   Result<std::size_t> flush(std::span<const Translation> gone) override {
     journal.emplace_back(gone.begin(), gone.end());
+    std::this_thread::sleep_for(walk);
     if (next_failure) return fail(*std::exchange(next_failure, std::nullopt));
     return entries_per_translation * gone.size();
   }
@@ -31,6 +34,7 @@ class FakeConnections : public Connections {
   std::map<IpAddress, std::size_t> open;          // what count() says
   std::vector<std::vector<Translation>> journal;  // one entry a call
   std::size_t entries_per_translation = 1;
+  std::chrono::milliseconds walk{0};  // how long a flush takes
   std::optional<Error> next_failure;  // of the next call only
 };
 

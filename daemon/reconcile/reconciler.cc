@@ -48,8 +48,22 @@ boost::asio::awaitable<void> Reconciler::run() {
   }
 }
 
+// What led there, was taken away and has come back, while a flush took its time: its connections go
+// where they should, the new ones among them.
+bool Reconciler::is_in_force(const nat::Translation& translation) const {
+  if (translation.others) return false;
+  if (translation.protocol == 0) {
+    return nat_.find(nat::Map::kFixedByFloating, translation.floating) == translation.fixed;
+  }
+  const PortForward forward{
+      translation.protocol, translation.port, {translation.fixed, translation.fixed_port}};
+  const PortForwards& all = nat_.forwards(translation.floating);
+  return std::find(all.begin(), all.end(), forward) != all.end();
+}
+
 boost::asio::awaitable<void> Reconciler::run_flushes() {
   for (;;) {
+    std::erase_if(to_flush_, [&](const nat::Translation& each) { return is_in_force(each); });
     if (to_flush_.empty()) {
       co_await flush_.wait();
       continue;

@@ -232,6 +232,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
                                             const std::vector<bgp::RouteChange>& changes);
   void refuse(const IpAddress& floating, const Error& error);
   boost::asio::awaitable<void> pause(std::chrono::milliseconds time);
+  [[nodiscard]] bool is_in_force(const nat::Translation& translation) const;
 
   boost::asio::any_io_executor executor_;
   KernelParts kernel_;

@@ -229,5 +229,21 @@ TEST_F(Order, AFloatingIpBoundAsAnothersFixedIpRefusesThatOther) {
   EXPECT_EQ(state_of("172.16.1.3"), State::kRouted);
 }
 
+// A flush of a full table takes its time: what has come back meanwhile has new connections.
+TEST_F(Order, WhatIsInForceAgainIsNotFlushedAnyMore) {
+  connections_.walk = std::chrono::milliseconds(200);
+  start();
+  put("172.16.1.3", "10.65.0.13");
+  put("172.16.1.3", "10.65.0.14");
+  put("172.16.1.3", "10.65.0.13");
+  put("172.16.1.3", "10.65.0.14");
+  run_for(std::chrono::milliseconds(700));
+  ASSERT_EQ(connections_.journal.size(), 2u);
+  for (const auto& flushed : connections_.journal) {
+    EXPECT_THAT(flushed,
+                ElementsAre(nat::Translation{address("172.16.1.3"), address("10.65.0.13")}));
+  }
+}
+
 }  // namespace
 }  // namespace fipd
