@@ -37,5 +37,6 @@ function(fipd_unit_test name)
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
   # gcc 12 sees uninitialized members in any std::variant that a vector of it copies.
   target_compile_options(${name} PRIVATE -Wno-maybe-uninitialized)
+  add_dependencies(unit_tests ${name})
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120)
 endfunction()

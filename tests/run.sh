@@ -119,10 +119,12 @@ tell_beside() {
 
 # Builds that take long, at the lowest priority beside tests that mostly wait.
 builds_beside() {
-  local targets=() source
+  local targets=() tested=() source
   for source in $fuzz_sources; do targets+=("fuzz_$(basename "$source" .cc)"); done
   renice -n 19 $BASHPID >/dev/null
-  build asan && : >"$logs/asan.built"
+  # The daemon as a whole is not needed for the unit tests.
+  [ $mode = full ] || tested=(unit_tests)
+  build asan "${tested[@]}" && : >"$logs/asan.built"
   build clang "${targets[@]}" && : >"$logs/clang.built"
 }
 
