@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct RefusedWord {
   }
   friend bool operator==(const RefusedWord&, const RefusedWord&) = default;
 };
+// Ends the reason of such a word.
+inline constexpr std::string_view kEarlierInForce = " (what it said before stays in force)";
 // Of one source, about; how many there are besides is one more, without an address.
 inline constexpr std::size_t kMostRefusedWords = 1000;
 

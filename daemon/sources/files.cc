@@ -21,7 +21,6 @@ using boost::asio::awaitable;
 using Clock = FileNotes::Clock;
 
 constexpr std::size_t kMaxProblems = 20;
-constexpr std::string_view kStays = " (what it said before stays in force)";
 
 struct FoundFile {
   std::string name;
@@ -288,8 +287,8 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
   void file_problem(const std::string& name, const std::string& problem) {
     Known& known = known_[name];
     if (known.problem == problem) return;
-    const std::string text =
-        problem.empty() ? name + " is in order again" : fmt::format("{}{}", problem, kStays);
+    const std::string text = problem.empty() ? name + " is in order again"
+                                             : fmt::format("{}{}", problem, kEarlierInForce);
     events_.publish("source", std::nullopt, "files: " + text);
     known.problem = problem;
   }
@@ -359,7 +358,7 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
     RefusedWord word;
     word.source = origin_of_file((options_.directory / name).string());
     word.reason = known.problem;
-    if (known.good) word.reason += kStays;
+    if (known.good) word.reason += kEarlierInForce;
     return word;
   }
 

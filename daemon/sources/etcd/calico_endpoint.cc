@@ -6,10 +6,10 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "daemon/sources/etcd/calico_migration.h"
+#include "daemon/sources/etcd/etcd_value.h"
 #include "daemon/state/document.h"
 #include "daemon/state/suggestion.h"
 
@@ -54,16 +54,13 @@ Result<json::array> array_of(const json::object& spec, std::string_view name) {
   return *array;
 }
 
-Result<std::string> text_of(const json::object& object, std::string_view name) {
+Result<std::string> text_in(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains(name);
-  if (value == nullptr || value->is_null()) return std::string();
-  const json::string* text = value->if_string();
-  if (text == nullptr) return fail(ErrorCode::kBadInput, "{} is no string", name);
-  return std::string(*text);
+  return value != nullptr && value->is_null() ? std::string() : text_of(object, name);
 }
 
 Result<IpAddress> address_in(const json::object& nat, std::string_view name) {
-  const Result<std::string> text = text_of(nat, name);
+  const Result<std::string> text = text_in(nat, name);
   if (!text) return fail(text.error());
   if (text->empty()) return fail(ErrorCode::kBadInput, "{} is missing", name);
   Result<IpAddress> address = parse_address(*text);
@@ -84,13 +81,13 @@ class Endpoint {
       : name_(name), origin_(std::move(origin)), host_(host) {}
 
   Result<EtcdWord> read(const json::object& spec) {
-    const Result<std::string> node = text_of(spec, "node");
+    const Result<std::string> node = text_in(spec, "node");
     if (!node) return fail(node.error());
     if (*node != host_) {
       return fail(ErrorCode::kBadInput, "spec.node is '{}', and this host is '{}' ([host] name)",
                   printable(*node), host_);
     }
-    Result<std::string> interface = text_of(spec, "interfaceName");
+    Result<std::string> interface = text_in(spec, "interfaceName");
     if (!interface) return fail(std::move(interface).error());
     interface_ = std::move(*interface);
     const Result<json::array> networks = array_of(spec, "ipNetworks");
@@ -170,24 +167,25 @@ class Endpoint {
 };
 
 Result<EtcdWord> decode(std::string_view name, std::string_view value, const std::string& host) {
-  if (value.size() > kLongestEtcdValue) {
-    return fail(ErrorCode::kLimit, "{} bytes are more than the {} of a value", value.size(),
-                kLongestEtcdValue);
-  }
-  Result<Name> known = name_of(name);
-  if (!known) return fail(std::move(known).error());
-  boost::system::error_code problem;
-  const json::value parsed = json::parse({value.data(), value.size()}, problem);
-  if (problem) return fail(ErrorCode::kBadInput, "not JSON: {}", problem.message());
-  const json::object* object = parsed.if_object();
+  const Result<Name> known = name_of(name);
+  if (!known) return fail(known.error());
+  const Result<json::object> spec = spec_of(value);
+  if (!spec) return fail(spec.error());
+  return Endpoint(*known, origin_of(*known), host).read(*spec);
+}
+
+}  // namespace
+
+Result<json::object> spec_of(std::string_view value) {
+  const Result<json::value> parsed = json_of(value);
+  if (!parsed) return fail(parsed.error());
+  const json::object* object = parsed->if_object();
   const json::value* spec = object == nullptr ? nullptr : object->if_contains("spec");
   if (spec == nullptr || !spec->is_object()) {
     return fail(ErrorCode::kBadInput, "no JSON object with a spec");
   }
-  return Endpoint(*known, origin_of(*known), host).read(spec->get_object());
+  return spec->get_object();
 }
-
-}  // namespace
 
 std::string doubled(std::string_view part) {
   std::string out;

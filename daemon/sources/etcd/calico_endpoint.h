@@ -3,6 +3,8 @@
 #include <string>
 #include <string_view>
 
+#include <boost/json/object.hpp>
+
 #include "daemon/sources/etcd/etcd_keys.h"
 
 namespace fipd {
@@ -12,6 +14,9 @@ namespace fipd {
 // cannot be is left out and named; a value that is no endpoint of this host is bad as a whole.
 // Its LiveMigrations say which endpoints are being migrated here, or away.
 [[nodiscard]] EtcdKeys calico_keys(std::string_view region, const std::string& host);
+
+// The spec of one of Calico's objects.
+[[nodiscard]] Result<boost::json::object> spec_of(std::string_view value);
 
 // Parts of an endpoint's name are joined by '-', and each '-' inside a part is doubled.
 [[nodiscard]] std::string doubled(std::string_view part);

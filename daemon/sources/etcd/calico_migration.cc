@@ -3,9 +3,9 @@
 #include <utility>
 
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 
 #include "daemon/sources/etcd/calico_endpoint.h"
+#include "daemon/sources/etcd/etcd_value.h"
 
 namespace fipd {
 namespace {
@@ -25,9 +25,7 @@ const json::object* object_in(const json::object& parent, std::string_view name)
 }
 
 std::string text_in(const json::object& parent, std::string_view name) {
-  const json::value* value = parent.if_contains(name);
-  const json::string* text = value == nullptr ? nullptr : value->if_string();
-  return text == nullptr ? std::string() : std::string(*text);
+  return text_of(parent, name).value_or("");
 }
 
 Result<End> end_of(const json::object& spec, std::string_view which) {
@@ -56,16 +54,8 @@ std::string key_of(const std::string& endpoints, const End& end) {
 
 Result<EtcdWord> decode_migration(std::string_view value, const std::string& endpoints,
                                   const std::string& host) {
-  if (value.size() > kLongestEtcdValue) {
-    return fail(ErrorCode::kLimit, "{} bytes are more than the {} of a value", value.size(),
-                kLongestEtcdValue);
-  }
-  boost::system::error_code problem;
-  const json::value parsed = json::parse({value.data(), value.size()}, problem);
-  if (problem) return fail(ErrorCode::kBadInput, "not JSON: {}", problem.message());
-  const json::object* object = parsed.if_object();
-  const json::object* spec = object == nullptr ? nullptr : object_in(*object, "spec");
-  if (spec == nullptr) return fail(ErrorCode::kBadInput, "no JSON object with a spec");
+  const Result<json::object> spec = spec_of(value);
+  if (!spec) return fail(spec.error());
   const Result<End> source = end_of(*spec, "source");
   if (!source) return fail(source.error());
   const Result<End> target = end_of(*spec, "target");

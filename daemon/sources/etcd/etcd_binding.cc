@@ -4,8 +4,8 @@
 #include <utility>
 
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 
+#include "daemon/sources/etcd/etcd_value.h"
 #include "daemon/state/binding_draft.h"
 #include "daemon/state/document.h"
 #include "daemon/state/suggestion.h"
@@ -14,14 +14,6 @@ namespace fipd {
 namespace {
 
 namespace json = boost::json;
-
-Result<std::string> text_of(const json::object& object, std::string_view name) {
-  const json::value* value = object.if_contains(name);
-  if (value == nullptr) return std::string();
-  const json::string* text = value->if_string();
-  if (text == nullptr) return fail(ErrorCode::kBadInput, "{} is no string", name);
-  return std::string(*text);
-}
 
 Result<Claim::Role> role_of(const json::object& object) {
   const Result<std::string> role = text_of(object, "role");
@@ -36,14 +28,9 @@ Result<Claim::Role> role_of(const json::object& object) {
 }  // namespace
 
 Result<EtcdRecord> record_of(std::string_view text) {
-  if (text.size() > kLongestEtcdValue) {
-    return fail(ErrorCode::kLimit, "{} bytes are more than the {} of a value", text.size(),
-                kLongestEtcdValue);
-  }
-  boost::system::error_code problem;
-  const json::value value = json::parse({text.data(), text.size()}, problem);
-  if (problem) return fail(ErrorCode::kBadInput, "not JSON: {}", problem.message());
-  const json::object* object = value.if_object();
+  const Result<json::value> value = json_of(text);
+  if (!value) return fail(value.error());
+  const json::object* object = value->if_object();
   if (object == nullptr) return fail(ErrorCode::kBadInput, "no JSON object");
   EtcdRecord record;
   const Result<Claim::Role> role = role_of(*object);
@@ -63,10 +50,8 @@ Result<EtcdRecord> record_of(std::string_view text) {
 }
 
 std::optional<IpAddress> floating_of(std::string_view text) {
-  if (text.size() > kLongestEtcdValue) return std::nullopt;
-  boost::system::error_code problem;
-  const json::value value = json::parse({text.data(), text.size()}, problem);
-  const json::object* object = problem ? nullptr : value.if_object();
+  const Result<json::value> value = json_of(text);
+  const json::object* object = value ? value->if_object() : nullptr;
   if (object == nullptr) return std::nullopt;
   const Result<std::string> written = text_of(*object, "floating");
   const Result<IpAddress> floating = parse_address(written ? *written : "");

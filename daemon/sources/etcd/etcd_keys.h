@@ -11,9 +11,6 @@
 
 namespace fipd {
 
-// Longest value that is read.
-inline constexpr std::size_t kLongestEtcdValue = 256 << 10;
-
 // What one key claims.
 struct EtcdWord {
   struct Entry {

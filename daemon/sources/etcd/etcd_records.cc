@@ -11,8 +11,6 @@ constexpr std::size_t kMostProblems = 20;
 constexpr std::size_t kMostProblemsOfAKey = 5;
 constexpr std::size_t kMostListedOfAKey = 100;
 
-constexpr std::string_view kStays = " (what it said before stays in force)";
-
 std::string joined(const std::vector<EtcdWord::Problem>& problems) {
   std::string text;
   for (std::size_t i = 0; i < problems.size() && i < kMostProblemsOfAKey; ++i) {
@@ -230,7 +228,7 @@ std::vector<std::string> EtcdRecords::problems() const {
   for (const auto& [key, bad] : bad_) {
     if (all.size() == kMostProblems) break;
     all.push_back(fmt::format("{}: {}{}", keys_.title(key), joined(bad.problems),
-                              stays(key, bad) ? kStays : ""));
+                              stays(key, bad) ? kEarlierInForce : ""));
   }
   return all;
 }
@@ -247,8 +245,8 @@ std::vector<RefusedWord> EtcdRecords::refused() const {
     const std::size_t listed = std::min(bad.problems.size(), kMostListedOfAKey);
     for (std::size_t i = 0; i < listed; ++i) {
       const EtcdWord::Problem& each = bad.problems[i];
-      all.push_back({each.floating, source, fmt::format("{}{}", each.text, in_force ? kStays : ""),
-                     in_force});
+      all.push_back({each.floating, source,
+                     fmt::format("{}{}", each.text, in_force ? kEarlierInForce : ""), in_force});
     }
     if (listed == bad.problems.size()) continue;
     all.push_back({std::nullopt, source,
