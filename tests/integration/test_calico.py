@@ -232,6 +232,19 @@ def test_a_restart_without_etcd_serves_what_was_known(cloud):
     cloud.wait_well()
 
 
+def test_a_restart_without_etcd_serves_what_a_key_said_before_its_value_went_bad(cloud):
+    cloud.start()
+    port = Port(1, tap=cloud.tap)
+    cloud.put(port, "172.16.1.3")
+    cloud.topology.wait_routed("172.16.1.3", 15)
+    cloud.etcd.put(port.key(), "{not JSON")
+    cloud.wait_source("it is named", lambda each: "not JSON" in str(each["problems"]))
+    time.sleep(SAVED)
+    cloud.etcd.kill()
+    cloud.fipd.restart(kill=True)
+    assert cloud.fipd.shown("172.16.1.3")["source"] == port.origin()
+
+
 def test_a_wiped_etcd_removes_nothing_until_a_person_accepts_it_whatever_restarts(cloud):
     cloud.start()
     back, lost = Port(1, tap=cloud.tap), Port(2, tap=cloud.tap)

@@ -43,6 +43,11 @@ class EtcdRecords {
   [[nodiscard]] std::optional<Clock::time_point> due() const;
 
   [[nodiscard]] bool knows(std::string_view key) const { return records_.contains(key); }
+  // Whether the key says just this, in force.
+  [[nodiscard]] bool holds(const EtcdPair& pair) const {
+    const auto at = records_.find(pair.key);
+    return at != records_.end() && at->second.value == pair.value;
+  }
   [[nodiscard]] std::size_t size() const { return claims_; }
   [[nodiscard]] std::size_t held() const { return held_claims_; }
   // Of keys whose value is bad, at most 20.

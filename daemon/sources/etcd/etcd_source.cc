@@ -304,12 +304,16 @@ asio::awaitable<Outcome> EtcdSource::take(EtcdWatchReply reply) {
 }
 
 void EtcdSource::take_event(EtcdEvent event) {
+  const auto in_force = [&] {
+    return event.removed ? !records_->knows(event.pair.key) : records_->holds(event.pair);
+  };
+  const bool before = in_force();
   ClaimChanges changes = records_->apply(event, EtcdRecords::Clock::now());
   for (Claim& claim : changes.puts) sink_.put(std::move(claim));
   for (const auto& removal : changes.removals) sink_.remove(removal.floating, removal.origin);
   // On disk is what is in force: not a bad value, nor a removal that has to settle.
-  const bool in_force = !changes.empty() || (has_parts() && !event.removed);
-  if (in_force && !unsaved_.whole) unsaved_.events.push_back(std::move(event));
+  const bool news = !before && in_force();
+  if (news && !unsaved_.whole) unsaved_.events.push_back(std::move(event));
 }
 
 asio::awaitable<void> EtcdSource::run_removals() {
