@@ -49,7 +49,7 @@ class Path:
                                   "interface": self.server.tap})
         self.by_hand.append(self.arrives(BY_HAND, time.monotonic()))
         self.cloud.etcd.delete(key)
-        wait_for(lambda: BY_HAND not in self.cloud.kernels(BY_HAND) and
+        wait_for(lambda: not self.cloud.kernels(BY_HAND) and
                  not self.cloud.next_hop(BY_HAND), 20, "it is gone")
 
     def by_ip_route(self):

@@ -1,14 +1,13 @@
 """Whatever befalls etcd and neutron-server, and however many change at once: in the end the database,
 etcd and the kernels of both hosts and of the router say the same."""
 import concurrent.futures
-import json
 import random
 
 import pytest
 
 import kernel
 from neutron_cloud import NeutronCloud
-from neutron_server import Refused
+from neutron_server import Refused, fixed_of, tap_of
 from waiting import wait_for
 
 pytestmark = pytest.mark.slow
@@ -26,10 +25,10 @@ class Shared:
         self.fips = [self.cloud.floating_ip() for _ in range(FLOATING_IPS)]
         for host in self.cloud.hosts:
             for port in self.ports:
-                end = tap(port).replace("tap", "end")
-                host.namespace.ip(f"link add {tap(port)} type veth peer name {end}",
-                                  f"link set {end} up", f"link set {tap(port)} up",
-                                  f"route add {fixed(port)} dev {tap(port)} scope link")
+                end = tap_of(port).replace("tap", "end")
+                host.namespace.ip(f"link add {tap_of(port)} type veth peer name {end}",
+                                  f"link set {end} up", f"link set {tap_of(port)} up",
+                                  f"route add {fixed_of(port)} dev {tap_of(port)} scope link")
 
     def associate(self, fip, port):
         self.cloud.neutron.update("floatingip", fip["id"], port_id=port and port["id"])
@@ -48,7 +47,7 @@ class Shared:
             if fip["port_id"]:
                 port = ports[fip["port_id"]]
                 found[port["binding:host_id"]][fip["floating_ip_address"]] = (
-                    fip["fixed_ip_address"], tap(port))
+                    fip["fixed_ip_address"], tap_of(port))
         return found
 
     def etcd(self):
@@ -58,19 +57,12 @@ class Shared:
         return found
 
     def kernels(self):
-        found = {}
-        for host in self.cloud.hosts:
-            fixed_by = kernel.translations(host.namespace)
-            routes = kernel.routes(host.namespace)
-            found[host.name] = {floating: (fixed_by.get(floating), routes.get(floating, (None,))[0])
-                                for floating in {*fixed_by, *routes}}
-        return found
+        return {host.name: kernel.served(host.namespace) for host in self.cloud.hosts}
 
     def router(self):
         """{host: floating IPs that the router's kernel sends there}."""
-        rows = json.loads(self.cloud.topology.router.run(
-            "ip", "-j", "route", "show", "proto", "bird").stdout or "[]")
-        return {host.name: {row["dst"] for row in rows if row.get("gateway") == host.address}
+        next_hops = self.cloud.next_hops()
+        return {host.name: {each for each, hop in next_hops.items() if hop == host.address}
                 for host in self.cloud.hosts}
 
     def all_say_the_same(self, timeout=60):
@@ -83,14 +75,6 @@ class Shared:
             return True
         wait_for(same, timeout, "database, etcd and kernels agree", 0.2)
         return self.database()
-
-
-def tap(port):
-    return "tap" + port["id"][:11]
-
-
-def fixed(port):
-    return port["fixed_ips"][0]["ip_address"]
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +123,7 @@ def test_changes_while_etcd_is_dead_arrive_when_it_is_back(shared):
     served = {}
     for found in shared.all_say_the_same().values():
         served.update(found)
-    assert served == {fip["floating_ip_address"]: (fixed(port), tap(port))
+    assert served == {fip["floating_ip_address"]: (fixed_of(port), tap_of(port))
                       for fip, port in zip((first, second), shared.ports[1:3])}
 
 

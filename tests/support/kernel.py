@@ -78,6 +78,13 @@ def translations(namespace):
     return {**maps.get("fixed_by_floating", {}), **maps.get("fixed_by_floating6", {})}
 
 
+def served(namespace):
+    """{floating: (fixed IP it translates to, interface it routes to)}, of those with either."""
+    fixed, routed = translations(namespace), routes(namespace)
+    return {floating: (fixed.get(floating), routed.get(floating, (None,))[0])
+            for floating in {*fixed, *routed}}
+
+
 def outbound(namespace):
     """{fixed: floating} of both families."""
     maps = nat(namespace)

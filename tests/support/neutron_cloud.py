@@ -9,7 +9,7 @@ import json
 import kernel
 from etcd_server import Etcd
 from namespaces import run
-from neutron_server import Cloud, Neutron
+from neutron_server import Cloud, Neutron, fixed_of, tap_of
 from topology import Topology
 from waiting import wait_for
 
@@ -27,11 +27,11 @@ class Server:
 
     @property
     def fixed(self):
-        return self.port["fixed_ips"][0]["ip_address"]
+        return fixed_of(self.port)
 
     @property
     def tap(self):
-        return "tap" + self.port["id"][:11]
+        return tap_of(self.port)
 
     @property
     def namespace(self):
@@ -126,19 +126,17 @@ class NeutronCloud:
 
     def kernels(self, floating):
         """{host: (fixed IP it translates to, interface it routes to)}, of hosts with either."""
-        found = {}
-        for host in self.hosts:
-            fixed = kernel.translations(host.namespace).get(floating)
-            routed = kernel.routes(host.namespace).get(floating, (None,))[0]
-            if fixed or routed:
-                found[host.name] = (fixed, routed)
-        return found
+        served = {host.name: kernel.served(host.namespace) for host in self.hosts}
+        return {name: each[floating] for name, each in served.items() if floating in each}
+
+    def next_hops(self):
+        """{destination: where the router's kernel sends it}, of its routes by BGP."""
+        done = self.topology.router.run("ip", "-j", "route", "show", "proto", "bird")
+        return {row["dst"]: row.get("gateway") for row in json.loads(done.stdout or "[]")}
 
     def next_hop(self, floating):
-        """Where the router's kernel sends it; None where it has no route by BGP."""
-        done = self.topology.router.run("ip", "-j", "route", "show", floating, "proto", "bird")
-        rows = json.loads(done.stdout or "[]")
-        return rows[0]["gateway"] if rows else None
+        """None where the router has no route by BGP."""
+        return self.next_hops().get(floating)
 
     def serves(self, fip, server, timeout=20, fixed=None):
         """Translated and routed on the server's host, known to the router, and nothing elsewhere."""

@@ -286,6 +286,15 @@ pyargv = --config-file={self.config}
             _kill_group(process)
 
 
+def fixed_of(port):
+    return port["fixed_ips"][0]["ip_address"]
+
+
+def tap_of(port):
+    """The name that agents and hypervisors give to a port's interface."""
+    return "tap" + port["id"][:11]
+
+
 class Cloud:
     """The reference page's set-up: a tenant network, an external one, a router between."""
 

@@ -2,7 +2,7 @@
 import json
 
 from etcd_server import Etcd
-from neutron_server import Cloud, Neutron
+from neutron_server import Cloud, Neutron, fixed_of, tap_of
 from waiting import wait_for
 
 PREFIX = "/fipd/v1/"
@@ -33,12 +33,12 @@ class Stack:
         return json.loads(text) if text else None
 
     def fixed(self, port):
-        return port["fixed_ips"][0]["ip_address"]
+        return fixed_of(port)
 
     def value(self, fip, port, **more):
         """What a one-to-one floating IP's host is told."""
         return {"floating": fip["floating_ip_address"], "fixed": self.fixed(port),
-                "id": fip["id"], "port": port["id"], "interface": "tap" + port["id"][:11], **more}
+                "id": fip["id"], "port": port["id"], "interface": tap_of(port), **more}
 
     def becomes(self, fip, hosts, timeout=15):
         wait_for(lambda: self.hosts(fip) == hosts, timeout, lambda: (
