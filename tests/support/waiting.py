@@ -9,7 +9,8 @@ class TimedOut(AssertionError):
 def wait_for(predicate, timeout=5.0, message="", interval=0.01):
     """Returns the first true value of predicate(); TimedOut with `message` after `timeout` s.
 
-    An AssertionError inside the predicate counts as "not yet" and is told at the end.
+    An AssertionError inside the predicate counts as "not yet" and is told at the end; so does a path,
+    a row or a key of it that is not there yet.
     """
     deadline = time.monotonic() + timeout
     last = None
@@ -18,7 +19,7 @@ def wait_for(predicate, timeout=5.0, message="", interval=0.01):
             last = predicate()
             if last:
                 return last
-        except AssertionError as error:
+        except (AssertionError, AttributeError, LookupError, TypeError) as error:
             last = error
         if time.monotonic() > deadline:
             text = message() if callable(message) else message
