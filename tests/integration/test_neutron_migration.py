@@ -8,6 +8,7 @@ import arrival
 import kernel
 import talk
 from neutron_cloud import NeutronCloud
+from neutron_server import Refused
 from probe import Probe
 from waiting import stays, wait_for
 
@@ -43,16 +44,20 @@ class Migrating:
         self.probe = Probe(cloud.lab, cloud.client, self.address)
         wait_for(lambda: self.probe.answers() > HEAD_START, 20, "the probe runs")
 
-    def bindings(self, method, end="", body=None):
+    def bindings(self, method, end="", body=None, undo=None):
         path = f"/v2.0/ports/{self.server.port['id']}/bindings{end}"
-        return self.cloud.neutron.patiently(method, path, body)
+        return self.cloud.neutron.patiently(method, path, body, undo)
 
     def prepare(self):
         """Nova's pre_live_migration: a tap on the target, and a binding that is not active."""
         self.server.instance.attach(self.target, "eth1")
         self.server.namespace.ip("link set eth1 up")  # QEMU waits there, with the tap open
-        self.bindings("POST", body={"binding": {"host": self.target.name}})
+        self.bindings("POST", body={"binding": {"host": self.target.name}}, undo=self.take_back)
         wait_for(lambda: self.translated_at(self.target), 20, "the target translates")
+
+    def take_back(self):
+        with contextlib.suppress(Refused):
+            self.bindings("DELETE", f"/{self.target.name}")
 
     def translated_at(self, host):
         return kernel.translations(host.namespace).get(self.address) == self.server.fixed

@@ -28,6 +28,10 @@ engine.execute("PRAGMA journal_mode=WAL")
 """
 
 
+# How Neutron's errors are named that say so.
+ALREADY = {"DELETE": "NotFound", "PUT": "AlreadyActive"}
+
+
 class Refused(AssertionError):
     def __init__(self, status, text):
         super().__init__(f"Neutron answered {status}: {text}")
@@ -170,9 +174,21 @@ class Neutron:
         finally:
             connection.close()
 
-    def patiently(self, method, path, body=None):
-        """As api(), asked again where only SQLite was in the way."""
-        return self._try_again(lambda: self.api(method, path, body))
+    def patiently(self, method, path, body=None, undo=None):
+        """As api(), asked again where only SQLite was in the way. What the first request has done
+        before that is not done again: {} then."""
+        asked = 0
+
+        def ask():
+            nonlocal asked
+            asked += 1
+            try:
+                return self.api(method, path, body)
+            except Refused as refused:
+                if asked > 1 and method in ALREADY and ALREADY[method] in str(refused):
+                    return {}
+                raise
+        return self._try_again(ask, undo)
 
     def _try_again(self, request, undo=None):
         """SQLite refuses a transaction that another process has overtaken, where MariaDB would
