@@ -10,6 +10,7 @@ from typing import Optional
 from networking_fipd import keys
 
 MOST_FORWARDED = 4096  # what fipd accepts for one floating IP
+FORWARDED = ("tcp", "udp", "sctp")  # Neutron takes others too, and gives them ports
 ACTIVE = "ACTIVE"
 NOT_BOUND = ("unbound", "binding_failed", "")
 
@@ -186,6 +187,9 @@ def _forwarded(fip, interface):
     for forward in fip.forwards:
         try:
             _check_port(forward.port)
+            if forward.protocol not in FORWARDED:
+                raise _Nowhere(f"{forward.protocol} cannot be forwarded by port, only "
+                               f"{', '.join(FORWARDED)}", failed=True)
             if forward.address not in forward.port.addresses:
                 raise _Nowhere(f"port {forward.port.id} no longer has {forward.address}",
                                failed=True)

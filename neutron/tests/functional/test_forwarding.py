@@ -1,6 +1,6 @@
 """Port forwardings of floating IPs, from the real Neutron to the real etcd."""
-
 import pytest
+from waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +55,23 @@ def test_forwards_to_several_hosts_are_on_none_and_the_state_says_why(stack):
     unforward(stack, fip, other)
     stack.becomes(fip, {"compute1": value(fip, [f"tcp/80={stack.fixed(one)}:80"], port=one["id"],
                                           interface="tap" + one["id"][:11])})
+
+
+def test_a_protocol_that_fipd_does_not_forward_is_left_out_and_does_not_hold_up_the_others(stack):
+    port, fip = stack.cloud.port("compute1"), stack.cloud.floating_ip()
+    ssh = forward(stack, fip, port, 22, 22)
+    told = dict(port=port["id"], interface="tap" + port["id"][:11])
+    stack.becomes(fip, {"compute1": value(fip, [f"tcp/22={stack.fixed(port)}:22"], **told)})
+    forward(stack, fip, port, 1, 1, "icmp")
+    wait_for(lambda: f"{fip['id']}: icmp cannot be forwarded" in stack.neutron.process.text(), 15,
+             "the log has the reason")
+    https = forward(stack, fip, port, 443, 443)
+    stack.becomes(fip, {"compute1": value(fip, [f"tcp/22={stack.fixed(port)}:22",
+                                                f"tcp/443={stack.fixed(port)}:443"], **told)})
+    for each in (ssh, https):
+        unforward(stack, fip, each)
+    stack.is_nowhere(fip, "icmp cannot be forwarded")
+    stack.has_status(fip, "ERROR")
 
 
 def test_forwards_go_with_the_last_of_them_and_with_their_port(stack):

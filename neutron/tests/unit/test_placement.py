@@ -133,6 +133,17 @@ def test_a_forward_that_cannot_be_does_not_take_the_others_along():
     assert "administratively down" in placed.note
 
 
+@pytest.mark.parametrize("protocol", ["icmp", "dccp", "ipv6-icmp"])
+def test_a_protocol_that_fipd_does_not_forward_is_left_out_and_the_rest_goes_on(protocol):
+    # fipd refuses a value that holds one, and would stay with the forwards it had.
+    strange = Forward(protocol, PORT, "10.65.0.13", (1, 1), (1, 1))
+    placed = forwarded(Forward("sctp", PORT, "10.65.0.13", (80, 80), (80, 80)), strange)
+    assert placed.hosts["compute1"]["forwards"] == ["sctp/80=10.65.0.13:80"]
+    assert protocol in placed.note
+    alone = forwarded(strange)
+    assert alone.hosts == {} and alone.failed and protocol in alone.reason
+
+
 @pytest.mark.parametrize("last, failed", [(4096, False), (4097, True)])
 def test_more_ports_than_fipd_takes_are_refused_here(last, failed):
     placed = forwarded(Forward("tcp", PORT, "10.65.0.13", (1, last), (1, last)))
