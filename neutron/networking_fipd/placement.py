@@ -12,6 +12,10 @@ from networking_fipd import keys
 MOST_FORWARDED = 4096  # what fipd accepts for one floating IP
 FORWARDED = ("tcp", "udp", "sctp")  # Neutron takes others too, and gives them ports
 ACTIVE = "ACTIVE"
+# What fipd takes as limits: it refuses a binding with others as a whole. Bits a second; bytes.
+LEAST_BITS, MOST_BITS = 8_000, 100_000_000_000
+MOST_BURST = 4_000_000_000
+LEAST_BUCKET = 65536  # one second's worth and the burst
 NOT_BOUND = ("unbound", "binding_failed", "")
 
 
@@ -176,9 +180,11 @@ def _limits(rules):
         # Neutron's ingress is towards the instance, as fipd's "in".
         way = "in" if direction == "ingress" else "out"
         if rate:
-            limits[f"{way}_bits"] = rate * 1000
+            bits = max(LEAST_BITS, min(rate * 1000, MOST_BITS))
+            limits[f"{way}_bits"] = bits
             if burst:
-                limits[f"{way}_burst"] = burst * 1000 // 8
+                limits[f"{way}_burst"] = max(LEAST_BUCKET - bits // 8,
+                                             min(burst * 1000 // 8, MOST_BURST))
     return limits
 
 

@@ -176,6 +176,17 @@ def test_port_forwardings_reach_their_instances_and_wait_while_these_are_on_two_
         assert talk.tcp(cloud.client, address, 8001)["server"] == one.name
 
 
+@pytest.mark.parametrize("rate, burst", [(256, 205), (1, 1), (2**31 - 1, 2**31 - 1)])
+def test_a_floating_ip_is_served_under_every_policy_that_neutron_takes(cloud, one, rate, burst):
+    policy = cloud.neutron.create("policy", name="bandwidth")
+    for direction in ("ingress", "egress"):
+        cloud.neutron.patiently(
+            "POST", f"/v2.0/qos/policies/{policy['id']}/bandwidth_limit_rules",
+            {"bandwidth_limit_rule": {"max_kbps": rate, "max_burst_kbps": burst,
+                                      "direction": direction}})
+    cloud.serves(cloud.floating_ip(one, qos_policy_id=policy["id"]), one)
+
+
 def test_two_floating_ips_on_the_two_addresses_of_a_port(cloud):
     subnet = {"subnet_id": cloud.model.subnet["id"]}
     with booted(cloud, 1, fixed_ips=[subnet, subnet]) as server:

@@ -99,6 +99,20 @@ def test_neutrons_ingress_is_towards_the_instance_and_its_units_are_kilobits():
         "in_bits": 1_000_000, "in_burst": 10_000, "out_bits": 2_000_000}
 
 
+@pytest.mark.parametrize("rate", [1, 7, 8, 256, 523, 524, 525, 100_000_000, 2**31 - 1])
+@pytest.mark.parametrize("burst", [0, 1, 205, 524, 525, 32_000_000, 2**31 - 1])
+def test_whatever_neutron_allows_as_a_limit_fipd_takes_and_it_is_as_near_as_can_be(rate, burst):
+    fip = dataclasses.replace(FIP, limits=(("egress", rate, burst),))
+    limits = place(fip).hosts["compute1"]["limits"]
+    bits, most = limits["out_bits"], limits.get("out_burst", 0)
+    # As daemon/state/extras_draft.cc has it.
+    assert 8_000 <= bits <= 100_000_000_000 and 0 <= most <= 4_000_000_000
+    assert not most or bits // 8 + most >= 65536
+    assert bits == rate * 1000 or not 8 <= rate <= 100_000_000
+    assert most == burst * 125 or most in (65536 - bits // 8, 4_000_000_000)
+    assert most == burst * 125 or not 65536 - bits // 8 <= burst * 125 <= 4_000_000_000
+
+
 def test_forwards_have_fipds_form():
     placed = forwarded(Forward("tcp", PORT, "10.65.0.13", (443, 443), (8443, 8443)),
                        Forward("udp", PORT, "10.65.0.13", (5000, 5010), (6000, 6010)))
