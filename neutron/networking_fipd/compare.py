@@ -35,9 +35,12 @@ class Comparison:
         for ids in self._pages_of_database():
             if self._stopped():
                 return None
-            for fip_id, wanted in self._writer.wanted(ids).items():
+            wanted_now = self._writer.wanted(ids)
+            for fip_id in ids:
                 count += 1
-                mine = held.pop(fip_id, plan.Held())
+                mine, wanted = held.pop(fip_id, plan.Held()), wanted_now.get(fip_id)
+                if wanted is None:
+                    continue  # nobody can say what it should be
                 if self._writer.difference(fip_id, mine, wanted):
                     suspects.append((fip_id, mine))
                 if wanted[0].reason:
@@ -102,5 +105,5 @@ class Comparison:
     def _still_differing(self, some, seen):
         now, wanted = self._writer.read(some, seen), self._writer.wanted(some)
         changes = (self._writer.difference(fip_id, now[fip_id], wanted[fip_id])
-                   for fip_id in sorted(some))
+                   for fip_id in sorted(wanted))
         return [change.fip_id for change in changes if change and not change.only_tidies]

@@ -4,7 +4,6 @@ Reads go to the tables, each load in a fresh context and one transaction. Hosts 
 no row in ML2's table are asked of the core plugin, so that another one works too.
 """
 import collections
-import json
 
 from neutron.db.models import l3
 from neutron.db.models import port_forwarding
@@ -18,6 +17,7 @@ from neutron_lib.db import standard_attr
 from neutron_lib.plugins import directory
 import sqlalchemy as sa
 
+from networking_fipd import keys
 from networking_fipd import placement
 
 LARGEST = 500  # ids in one query: SQLite takes 999 variables
@@ -134,7 +134,7 @@ class _Records:
             if host:
                 self._ports[port["id"]]["bindings"] = (placement.Binding(
                     host, vif_type=port.get(portbindings.VIF_TYPE) or "tap",
-                    migrating_to=(port.get(portbindings.PROFILE) or {}).get("migrating_to")),)
+                    migrating_to=_migrating_to(port.get(portbindings.PROFILE))),)
 
     def floating_ips(self):
         self._ports = {port_id: placement.Port(port_id, **port)
@@ -245,9 +245,8 @@ def _slices(ids):
 
 
 def _migrating_to(profile):
-    if not profile or "migrating_to" not in profile:
-        return None
-    try:
-        return json.loads(profile).get("migrating_to") or None
-    except (ValueError, AttributeError):
-        return None
+    """profile: as the table has it or as an API gives it. Whoever may write it may write anything."""
+    if isinstance(profile, str):
+        profile = keys.decoded(profile) if "migrating_to" in profile else None
+    host = profile.get("migrating_to") if isinstance(profile, dict) else None
+    return host if isinstance(host, str) and keys.can_be_written(host) else None

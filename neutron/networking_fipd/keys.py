@@ -30,6 +30,14 @@ def decoded(text):
     return value if isinstance(value, dict) else None
 
 
+def can_be_written(name):
+    """JSON has half characters ("\\ud800"), UTF-8 has none. Nothing is no name."""
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def hosts_of(index):
     """{host: role} of an index value, whatever somebody may have written there."""
     hosts = index.get("hosts") if index else None

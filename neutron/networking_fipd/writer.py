@@ -32,7 +32,8 @@ class Writer:
         self._lease_until = 0.0
 
     def sync(self, ids, seen=None, released=frozenset()):
-        """Writes what differs; returns {id: Placement} of all, and the ids that were written.
+        """Writes what differs; returns {id: Placement} of all that wanted() has, and the ids that
+        were written.
 
         seen: {id: hosts} that may have a key although the index does not name them.
         released: ids whose former host need not serve any longer.
@@ -41,12 +42,12 @@ class Writer:
         for _ in range(MOST_ROUNDS):
             held = self.read(remaining, seen)
             wanted = self.wanted(remaining)
-            changes = self._changes(remaining, held, wanted, released)
+            changes = self._changes(held, wanted, released)
             refused = self._write(changes)
             changed = {change.fip_id for change in changes} - refused
             written |= {change.fip_id for change in changes
                         if change.fip_id in changed and not change.only_tidies}
-            done.update((fip_id, wanted[fip_id][0]) for fip_id in remaining)
+            done.update((fip_id, placed) for fip_id, (placed, _) in wanted.items())
             # Whoever wrote must look again: a commit after the read may have found etcd already
             # as it should be then, and written nothing.
             moved = {fip_id for fip_id, now in self.wanted(changed).items()
@@ -59,9 +60,17 @@ class Writer:
             "they were written")
 
     def wanted(self, ids):
-        """id -> (Placement, index value or None), from the database as it is now."""
+        """id -> (Placement, index value or None), from the database as it is now; without those
+        whose record cannot be understood: their keys stay as they are, and hold up no others."""
         fips = self._database.load(ids) if ids else {}
-        return {fip_id: wanted(fips.get(fip_id), self._interface) for fip_id in ids}
+        found = {}
+        for fip_id in ids:
+            try:
+                found[fip_id] = wanted(fips.get(fip_id), self._interface)
+            except Exception:
+                LOG.exception("floating IP %s stays as etcd has it: its record in Neutron's "
+                              "database cannot be understood", fip_id)
+        return found
 
     def difference(self, fip_id, held, wanted_now):
         """The plan.Change that would be written, or None."""
@@ -103,9 +112,9 @@ class Writer:
                     found[label] = item
         return found
 
-    def _changes(self, ids, held, wanted_now, released):
+    def _changes(self, held, wanted_now, released):
         changes = []
-        for fip_id in sorted(ids):
+        for fip_id in sorted(wanted_now):
             made = plan.change(self._names, fip_id, held[fip_id], *wanted_now[fip_id],
                                self._handover, fip_id in released)
             if made is not None:

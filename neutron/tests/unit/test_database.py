@@ -44,12 +44,20 @@ class Tables:
                      fixed_port_id=PORT, fixed_ip_address="10.65.0.13", status="DOWN",
                      standard_attr_id=self._serial(created))
 
-    def primaries(self):
-        """Of the floating IPs, those from which the instance sends."""
+    def profile(self, text):
+        table = self.metadata.tables["ml2_port_bindings"]
+        self.session.execute(sa.update(table).values(profile=text))
+
+    def placed(self):
+        """{id: Placement} of all floating IPs."""
         ids = [row.id for row in self.session.query(l3.FloatingIP.id)]
         found = database._Records(self.session, ids).floating_ips()
-        return [ident for ident, fip in found.items()
-                if place(fip).hosts[HOST].get("primary")]
+        return {ident: place(fip) for ident, fip in found.items()}
+
+    def primaries(self):
+        """Of the floating IPs, those from which the instance sends."""
+        return [ident for ident, placed in self.placed().items()
+                if placed.hosts[HOST].get("primary")]
 
 
 @pytest.fixture
@@ -78,3 +86,22 @@ def test_a_serial_of_more_digits_is_the_younger_one(tables):
     tables.floating_ip("b", "172.16.1.9")
     tables.floating_ip("a", "172.16.9.3")
     assert tables.primaries() == ["b"]
+
+
+@pytest.mark.parametrize("profile", [
+    '{"migrating_to": ["h"]}', '{"migrating_to": {"h": 1}}', '{"migrating_to": 5}',
+    '{"migrating_to": true}', '{"migrating_to": ""}', '{"migrating_to": null}',
+    '{"migrating_to": "\\ud800"}', '["migrating_to"]', '{"migrating_to', '',
+    '{"migrating_to": "h", "x": ' + "[" * 3000 + "]" * 3000 + "}"],
+    ids=lambda text: text[:26])
+def test_a_profile_that_names_no_host_is_no_migration(tables, profile):
+    tables.floating_ip("a", "172.16.1.9")
+    tables.profile(profile)
+    assert list(tables.placed()["a"].hosts) == [HOST]
+
+
+def test_a_profile_that_names_a_host_is_a_migration(tables):
+    tables.floating_ip("a", "172.16.1.9")
+    tables.profile('{"migrating_to": "compute2"}')
+    assert {host: value["role"] for host, value in tables.placed()["a"].hosts.items()} == {
+        HOST: "source", "compute2": "target"}

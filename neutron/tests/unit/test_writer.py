@@ -188,6 +188,31 @@ def test_a_leaver_without_a_lease_is_ended_by_the_comparison(bench):
     assert bench.compare().differing == ["f1"] and bench.hosts() == {"compute2": ""}
 
 
+class Strange:
+    """A record that makes whoever looks at it raise."""
+    id, wanted = "strange", True
+
+    @property
+    def router_up(self):
+        raise TypeError("unhashable type: 'list'")
+
+
+def test_a_record_that_nobody_understands_holds_up_no_others_and_keeps_its_keys(bench, caplog):
+    bench.sync(on("compute1", "strange"))
+    placements, written = bench.sync(Strange(), on("compute1"))
+    assert written == {"f1"} and set(placements) == {"f1"}
+    assert bench.hosts() == bench.hosts("strange") == {"compute1": ""}
+    assert "unhashable type" in caplog.text and "floating IP strange" in caplog.text
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_the_comparison_goes_on_beside_a_record_that_nobody_understands(bench, repair):
+    bench.sync(on("compute1", "strange"))
+    bench.database.fips.update({"strange": Strange(), "f1": on("compute1")})
+    assert bench.compare(repair).differing == ["f1"]
+    assert bench.hosts("strange") == {"compute1": ""}
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_any_sequence_of_changes_and_expiries_ends_in_what_the_database_says(bench, seed):
     choice = random.Random(seed)
