@@ -14,7 +14,8 @@ from networking_fipd import plan
 
 LOG = logging.getLogger(__name__)
 
-Result = collections.namedtuple("Result", "floating_ips differing repaired unplaced")
+# complete: nothing was left as it is because etcd refused it or nobody knows what it should be.
+Result = collections.namedtuple("Result", "floating_ips differing repaired unplaced complete")
 
 AT_ONCE = 200
 
@@ -31,7 +32,7 @@ class Comparison:
     def run(self, repair=True):
         """Result, or None where it was stopped; `differing` are ids."""
         held = self._read_etcd()
-        count, suspects, unplaced = 0, [], {}
+        count, suspects, unplaced, complete = 0, [], {}, True
         for ids in self._pages_of_database():
             if self._stopped():
                 return None
@@ -40,7 +41,8 @@ class Comparison:
                 count += 1
                 mine, wanted = held.pop(fip_id, plan.Held()), wanted_now.get(fip_id)
                 if wanted is None:
-                    continue  # nobody can say what it should be
+                    complete = False
+                    continue
                 if self._writer.difference(fip_id, mine, wanted):
                     suspects.append((fip_id, mine))
                 if wanted[0].reason:
@@ -50,8 +52,10 @@ class Comparison:
         if suspects:
             # Most are changes that other threads are just writing.
             time.sleep(self._settle_seconds)
-        differing, repaired = self._settle(suspects, repair)
-        return Result(count, differing, repaired, unplaced)
+        differing, repaired, settled = self._settle(suspects, repair)
+        if self._stopped():
+            return None
+        return Result(count, differing, repaired, unplaced, complete and settled)
 
     def _read_etcd(self):
         hosts = collections.defaultdict(dict)
@@ -83,8 +87,9 @@ class Comparison:
             after = ids[-1]
 
     def _settle(self, suspects, repair):
-        """Looks again at each suspect; (ids that differ indeed, how many were written)."""
-        differing, repaired = [], 0
+        """Looks again at each suspect; (ids that differ indeed, how many were written, whether etcd
+        took all)."""
+        differing, repaired, complete = [], 0, True
         for start in range(0, len(suspects), AT_ONCE):
             if self._stopped():
                 break
@@ -92,15 +97,16 @@ class Comparison:
             seen = {fip_id: set(mine.hosts) for fip_id, mine in some.items()}
             if repair:
                 try:
-                    _, written = self._writer.sync(some, seen)
+                    placements, written = self._writer.sync(some, seen)
+                    complete = complete and len(placements) == len(some)
                 except etcd_module.Refused as error:
                     LOG.error("etcd refuses to repair %d floating IPs: %s", len(some), error)
-                    written = set()
+                    written, complete = set(), False
                 differing.extend(sorted(written))
                 repaired += len(written)
             else:
                 differing.extend(self._still_differing(some, seen))
-        return differing, repaired
+        return differing, repaired, complete
 
     def _still_differing(self, some, seen):
         now, wanted = self._writer.read(some, seen), self._writer.wanted(some)

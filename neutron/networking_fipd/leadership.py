@@ -161,7 +161,11 @@ class _Work:
             if result is None:
                 return
             self._tell(result, time.monotonic() - begun)
-            self._ready(etcd, result)
+            if result.complete:
+                self._ready(etcd, result)
+            else:
+                LOG.warning("not all keys are in etcd as they should be (see above): `ready` is "
+                            "not put")
             self._put("everything", (result.unplaced, database.unwanted_with_status()))
             self._compare_now.wait(self._options.compare_interval)
 

@@ -17,7 +17,8 @@ CLI = [cfg.BoolOpt("repair", default=False,
 
 
 def main():
-    """Exit codes: 0 equal, or repaired; 1 different; 2 etcd or the database cannot be used."""
+    """Exit codes: 0 equal, or repaired; 1 different, or not all of it could be repaired; 2 etcd or
+    the database cannot be used."""
     cfg.CONF.register_cli_opts(CLI)
     options = opts.register(cfg.CONF)
     config.register_common_config_options()
@@ -40,7 +41,7 @@ def compared(options, repair):
         print(f"{fip_id}: on no host: {placed.reason}")
     print(f"{result.floating_ips} floating IPs with a port or forwardings, "
           f"{len(result.differing)} {'repaired' if repair else 'different'}")
-    return 1 if result.differing and not repair else 0
+    return 1 if result.differing and not repair or not result.complete else 0
 
 
 if __name__ == "__main__":

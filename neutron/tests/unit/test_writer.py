@@ -4,6 +4,8 @@ import json
 import random
 
 from fake_etcd import FakeDatabase, FakeEtcd
+from networking_fipd import compare
+from networking_fipd import etcd as etcd_module
 from networking_fipd import keys
 from networking_fipd.compare import Comparison
 from networking_fipd.placement import Binding, FloatingIp, Port
@@ -41,8 +43,8 @@ class Bench:
         found = self.etcd.items.get(NAMES.index_of(fip_id))
         return json.loads(found[0]) if found else None
 
-    def compare(self, repair=True):
-        return Comparison(self.etcd, NAMES, self.database, self.writer, settle=0).run(repair)
+    def compare(self, repair=True, stopped=lambda: False):
+        return Comparison(self.etcd, NAMES, self.database, self.writer, stopped, 0).run(repair)
 
 
 @pytest.fixture
@@ -168,8 +170,28 @@ def test_the_comparison_finds_every_kind_of_damage_and_repairs_it(bench):
     assert looked.repaired == 0 and "/fipd/v1/host/compute1/fip/f0" not in items
     result = bench.compare()
     assert set(result.differing) == set(looked.differing) and result.floating_ips == 6
+    assert result.complete
     assert {key: value for key, (value, _, _) in items.items()} == good
     assert bench.compare().differing == []
+
+
+def test_a_comparison_whose_repair_was_cut_short_has_no_result(bench, monkeypatch):
+    monkeypatch.setattr(compare, "AT_ONCE", 1)
+    bench.database.fips.update({"f1": on("compute1"), "f2": on("compute1", "f2")})
+    assert bench.compare(stopped=lambda: len(bench.etcd.transactions) == 1) is None
+    assert len(bench.etcd.transactions) == 1
+
+
+def test_a_comparison_of_which_etcd_refused_a_part_is_not_complete(bench, monkeypatch):
+    monkeypatch.setattr(compare, "AT_ONCE", 1)
+    bench.database.fips.update({"f1": on("compute1"), "f2": on("compute1", "f2")})
+
+    def refuse():
+        raise etcd_module.Refused("no space")
+    bench.etcd.before_txn.append(refuse)
+    result = bench.compare()
+    assert len(result.differing) == 1 and not result.complete
+    assert bench.compare().complete
 
 
 def test_a_leaver_whose_lease_ended_is_no_difference_but_tidied_up(bench):
@@ -209,7 +231,8 @@ def test_a_record_that_nobody_understands_holds_up_no_others_and_keeps_its_keys(
 def test_the_comparison_goes_on_beside_a_record_that_nobody_understands(bench, repair):
     bench.sync(on("compute1", "strange"))
     bench.database.fips.update({"strange": Strange(), "f1": on("compute1")})
-    assert bench.compare(repair).differing == ["f1"]
+    result = bench.compare(repair)
+    assert result.differing == ["f1"] and not result.complete
     assert bench.hosts("strange") == {"compute1": ""}
 
 
