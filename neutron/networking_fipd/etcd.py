@@ -175,8 +175,7 @@ class Etcd:
         try:
             return call(gateway)
         except exceptions.Etcd3Exception as error:
-            # A token dies with etcd's restart, and with time.
-            if not self._user or "auth token" not in str(error.detail_text):
+            if not self._user or not _token_has_died(error):
                 raise
             self._authenticate(gateway)
             return call(gateway)
@@ -188,13 +187,19 @@ class Etcd:
         gateway.session.token = got["token"]
 
 
+def _token_has_died(error):
+    """With etcd's restart and with time; one of the kind JWT by any change of users or roles, too."""
+    text = str(error.detail_text)
+    return "Unauthorized" in error.args or "auth token" in text or "auth store is old" in text
+
+
 def _worth_another(error):
     if isinstance(error, (exceptions.InternalServerError, exceptions.ConnectionFailedError,
-                          exceptions.ConnectionTimeoutError)):
+                          exceptions.ConnectionTimeoutError)) or _token_has_died(error):
         return True
     text = str(error.detail_text)
     return any(word in text for word in ("no leader", "leader changed", "timed out",
-                                         "not capable", "too many requests", "auth token"))
+                                         "not capable", "too many requests"))
 
 
 def key_value(item):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from etcd_cloud import HOST, READY, FipdCloud, binding
-from etcd_server import Etcd, b64, free_port
+from etcd_server import Etcd, b64, free_port, jwt
 from namespaces import run
 from waiting import wait_for
 
@@ -168,12 +168,7 @@ def test_a_user_with_a_password_reads_and_logs_in_again_when_its_token_died(guar
 
 
 def test_a_token_that_a_change_of_users_ended_is_replaced(tmp_path):
-    # Of the kind JWT, which holds the revision of the users and roles it was given under.
-    private, public = tmp_path / "private.pem", tmp_path / "public.pem"
-    run("openssl", "genrsa", "-out", private, "2048")
-    run("openssl", "rsa", "-in", private, "-pubout", "-out", public)
-    cloud = GuardedCloud(["--auth-token", f"jwt,pub-key={public},priv-key={private},"
-                          "sign-method=RS256,ttl=10m"])
+    cloud = GuardedCloud(jwt(tmp_path))
     try:
         cloud.put(3)
         cloud.fipd.write_config()

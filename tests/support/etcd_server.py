@@ -76,6 +76,15 @@ class Certificates:
                 "--trusted-ca-file", self.ca]
 
 
+def jwt(folder):
+    """Options for tokens of the kind JWT, which hold the revision of the users and roles they were
+    given under."""
+    private, public = (os.path.join(folder, f"{name}.pem") for name in ("private", "public"))
+    run("openssl", "genrsa", "-out", private, "2048")
+    run("openssl", "rsa", "-in", private, "-pubout", "-out", public)
+    return ["--auth-token", f"jwt,pub-key={public},priv-key={private},sign-method=RS256,ttl=10m"]
+
+
 class Member:
     def __init__(self, name, host, namespace, options, tls=None):
         self.name = name

@@ -1,7 +1,7 @@
 """The client and the watch of networking_fipd against the real etcd; no Neutron."""
 import time
 
-from etcd_server import Certificates, Etcd
+from etcd_server import Certificates, Etcd, jwt
 from namespaces import Lab
 from networking_fipd import etcd as client
 from networking_fipd.watch import Lost, Watch
@@ -109,6 +109,22 @@ def test_a_user_and_a_token_that_dies_with_etcd(lab):
         client.Etcd(server.endpoints, user="neutron", password="wrong").range("/fipd/v1/k")
     with pytest.raises(client.Refused):
         client.Etcd(server.endpoints).range("/fipd/v1/k")
+
+
+def test_a_token_that_a_change_of_users_ended_is_replaced(lab, tmp_path):
+    server = Etcd(lab, options=jwt(tmp_path))
+    server.enable_auth("neutron", "secret", "/fipd/v1/")
+    etcd = client.Etcd(server.endpoints, user="neutron", password="secret")
+    watching = client.Etcd(server.endpoints, user="neutron", password="secret")
+    assert etcd.txn([], [client.put_op("/fipd/v1/k", "v")]).succeeded
+    revision = watching.range("/fipd/v1/k").revision
+    root = server.ask("/auth/authenticate", {"name": "root", "password": "root"})["token"]
+    changed = server.members[0].ask("/auth/role/add", {"name": "another"}, token=root)
+    assert "header" in changed, changed
+    assert etcd.txn([], [client.put_op("/fipd/v1/k", "w")]).succeeded
+    assert watching.range("/fipd/v1/k").items[0].value == "w"
+    seen = next(Watch(watching, "/fipd/v1/", revision, silence=5).events())
+    assert [item.value for item, _ in seen] == ["w"]
 
 
 def test_client_certificates(lab):

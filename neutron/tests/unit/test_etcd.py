@@ -73,7 +73,10 @@ def test_zero_values_that_etcd_leaves_out(gateway):
     assert Etcd([gateway((200, ['{"result": {"ID": "7"}}'])).url]).keep_alive(7) == 0
 
 
-def test_a_token_that_died_is_renewed_once(gateway):
+@pytest.mark.parametrize("status, words", [
+    (401, "etcdserver: invalid auth token"), (401, "in other words"),
+    (400, "etcdserver: invalid auth token"), (400, "etcdserver: revision of auth store is old")])
+def test_a_token_that_died_is_renewed_once(gateway, status, words):
     tokens = iter(["old", "new", "newer"])
 
     def answers(path, body, headers):
@@ -82,7 +85,7 @@ def test_a_token_that_died_is_renewed_once(gateway):
             return 200, [json.dumps({"token": next(tokens)})]
         if headers.get("Authorization") == "new":
             return ok()
-        return 401, ['{"error": "etcdserver: invalid auth token"}']
+        return status, [json.dumps({"error": words})]
     etcd = Etcd([gateway(answers).url], user="neutron", password="secret")
     assert etcd.range("k").revision == 5
     assert etcd.range("k").revision == 5
