@@ -23,7 +23,7 @@ class Board:
         self._clock = clock
         self._started = clock()
         self.agents = {}       # host -> what it says
-        self._gone = {}        # host -> when its key went
+        self._gone = {}        # host -> when its key went; the start, where it was never seen
         self._reports = {}     # id -> {host: Report}
 
     def reset(self, items):
@@ -61,9 +61,6 @@ class Board:
             self.agents[host] = value
             self._gone.pop(host, None)
 
-    def ids_of(self, host):
-        return [fip_id for fip_id, reports in self._reports.items() if host in reports]
-
     def overdue(self):
         """Hosts whose time of grace has ended since the last call."""
         now = self._clock()
@@ -86,7 +83,7 @@ class Board:
             return None, ""
         report = self._reports.get(fip_id, {}).get(host)
         if host not in self.agents:
-            since = self._gone.get(host, self._started)
+            since = self._gone.setdefault(host, self._started)
             if self._clock() - since < self._grace:
                 return None, ""
             return neutron.DOWN, f"the fipd of {host} is not seen"

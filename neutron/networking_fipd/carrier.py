@@ -25,6 +25,7 @@ class Carrier:
         self._clock = clock
         self._dirty = {}         # id -> None, in order
         self._reasons = {}       # id -> reason last logged
+        self._overdue = {}       # host -> None: its floating IPs are to be marked dirty
         self._beaten = {}        # host -> when its heartbeat was last written
 
     def reset(self, items):
@@ -38,15 +39,24 @@ class Carrier:
                 self._dirty[fip_id] = None
 
     def flush(self):
-        for host in self._board.overdue():
-            self._dirty.update(dict.fromkeys(self._board.ids_of(host)))
-            # Those without a report are found by the next pass over everything.
+        self._overdue.update(dict.fromkeys(self._board.overdue()))
+        for host in list(self._overdue):
+            self._mark(host)
+            del self._overdue[host]
         while self._dirty:
             ids = list(itertools.islice(self._dirty, AT_ONCE))
             held = self._writer.indexes(ids)
             self._settle({fip_id: held.get(fip_id) for fip_id in ids})
             for fip_id in ids:
                 self._dirty.pop(fip_id, None)
+
+    def _mark(self, host):
+        """Its reports went with its lease: only the controller's keys say what it serves."""
+        for page in self._etcd.pages(self._names.bindings_of(host), keys_only=True):
+            for item in page.items:
+                whose = self._names.binding_of(item.key)
+                if whose is not None:
+                    self._dirty[whose[1]] = None
 
     def everything(self, unplaced, unassociated):
         """After a comparison: all floating IPs that etcd has, those that no host can have

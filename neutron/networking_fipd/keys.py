@@ -53,8 +53,12 @@ class Keys:
         self.ready = self.prefix + "ready"
         self.leader = self.prefix + "leader"
 
+    def bindings_of(self, host):
+        """What all keys of the host's floating IPs begin with."""
+        return f"{self.hosts}{escaped(host)}/fip/"
+
     def binding(self, host, fip_id):
-        return f"{self.hosts}{escaped(host)}/fip/{escaped(fip_id)}"
+        return self.bindings_of(host) + escaped(fip_id)
 
     def index_of(self, fip_id):
         return self.index + escaped(fip_id)

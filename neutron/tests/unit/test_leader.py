@@ -156,11 +156,49 @@ def test_everything_sets_what_no_event_told(bench):
     assert bench.neutron.statuses == {"f1": "ACTIVE", "f2": "ERROR", "f3": "DOWN", "f4": "DOWN"}
 
 
-def test_floating_ips_of_a_host_that_is_overdue_are_down(bench):
+@pytest.mark.parametrize("order", [1, -1])
+def test_floating_ips_of_a_host_whose_lease_ended_are_down_after_the_time_of_grace(bench, order):
+    bench.place("compute1")
+    bench.hear("compute1", "announced")
+    # Everything below the lease goes in one revision.
+    bench.carrier.take([(item(f"/fipd/v1/status/compute1/{name}", {}), True)
+                        for name in ("agent", "fip/f1")[::order]])
+    for now, status in ((1, "ACTIVE"), (74, "ACTIVE"), (76, "DOWN")):
+        bench.now = now
+        bench.carrier.flush()
+        assert bench.neutron.statuses == {"f1": status}
+
+
+def test_floating_ips_of_a_host_that_no_report_named_are_down_then_as_well(bench):
+    bench.place("compute1")
+    bench.hear("compute1", "announced", "another")
+    bench.carrier.take([(item("/fipd/v1/status/compute1/agent", {}), True)])
+    bench.now = 76
+    bench.carrier.flush()
+    assert bench.neutron.statuses["f1"] == "DOWN"
+
+
+def test_those_of_a_host_that_this_leader_has_never_seen_too(bench):
+    bench.place("compute1")
+    bench.carrier.everything({}, [])
+    assert bench.neutron.statuses == {}
+    bench.now = 76
+    bench.carrier.flush()
+    assert bench.neutron.statuses == {"f1": "DOWN"}
+
+
+def test_a_host_is_not_forgotten_where_etcd_was_away_when_its_time_ended(bench):
     bench.place("compute1")
     bench.hear("compute1", "announced")
     bench.carrier.take([(item("/fipd/v1/status/compute1/agent", {}), True)])
-    bench.now = 76
+    bench.now, pages = 76, bench.etcd.pages
+
+    def away(*_, **__):
+        bench.etcd.pages = pages
+        raise etcd_module.Unavailable("away")
+    bench.etcd.pages = away
+    with pytest.raises(etcd_module.Unavailable):
+        bench.carrier.flush()
     bench.carrier.flush()
     assert bench.neutron.statuses == {"f1": "DOWN"}
 
