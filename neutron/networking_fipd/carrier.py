@@ -68,9 +68,15 @@ class Carrier:
                 self._settle({fip_id: indexes[fip_id] for fip_id in ids})
         for ids in _slices(list(unplaced)):
             self._neutron.apply({fip_id: self._neutron.of_nowhere(unplaced[fip_id].failed)
-                                 for fip_id in ids})
+                                 for fip_id in self._still_nowhere(ids)})
         for ids in _slices(list(unassociated)):
-            self._settle(dict.fromkeys(ids))
+            self._settle(dict.fromkeys(self._still_nowhere(ids)))
+
+    def _still_nowhere(self, ids):
+        """The lists are from the comparison: meanwhile some may have been placed, and their host's
+        word been carried."""
+        held = self._writer.indexes(ids)
+        return [fip_id for fip_id in ids if not keys.hosts_of(held.get(fip_id))]
 
     def _settle(self, indexes):
         wanted, released = {}, set()

@@ -156,6 +156,16 @@ def test_everything_sets_what_no_event_told(bench):
     assert bench.neutron.statuses == {"f1": "ACTIVE", "f2": "ERROR", "f3": "DOWN", "f4": "DOWN"}
 
 
+def test_everything_leaves_alone_what_was_placed_since_the_comparison_began(bench):
+    for fip_id in ("f1", "f2"):
+        bench.place("compute1", fip_id)
+        bench.hear("compute1", "announced", fip_id)
+    told = []
+    bench.neutron.apply = told.append
+    bench.carrier.everything({"f1": Placement(reason="no host")}, ["f2"])
+    assert all(status == "ACTIVE" for wanted in told for status in wanted.values()), told
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_floating_ips_of_a_host_whose_lease_ended_are_down_after_the_time_of_grace(bench, order):
     bench.place("compute1")
