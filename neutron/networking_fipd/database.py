@@ -96,6 +96,8 @@ def _of_network(session, network_id):
         port.network_id == network_id)
     yield session.query(forward.floatingip_id).join(
         port, port.id == forward.internal_neutron_port_id).filter(port.network_id == network_id)
+    # Of an external network: its QoS policy is theirs.
+    yield session.query(fip.id).filter(fip.floating_network_id == network_id)
 
 
 def _of_policy(session, policy_id):

@@ -237,3 +237,20 @@ def test_limits_come_from_the_qos_policy_and_follow_its_rules(stack):
     stack.serves(fip, port, "compute1", 4, limits={"in_bits": 20_000_000})
     stack.neutron.update("floatingip", fip["id"], qos_policy_id=None)
     stack.serves(fip, port, "compute1", 4)
+
+
+def test_limits_come_and_go_with_the_policy_of_the_external_network(stack):
+    policy = stack.neutron.create("policy", name="of the network")
+    stack.neutron.api(
+        "POST", f"/v2.0/qos/policies/{policy['id']}/bandwidth_limit_rules",
+        {"bandwidth_limit_rule": {"max_kbps": 30000, "direction": "egress"}})
+    port = stack.cloud.port("compute1")
+    fip = stack.cloud.floating_ip(port)
+    stack.serves(fip, port, "compute1")
+    external = stack.cloud.external["id"]
+    stack.neutron.update("network", external, qos_policy_id=policy["id"])
+    try:
+        stack.serves(fip, port, "compute1", limits={"out_bits": 30_000_000})
+    finally:
+        stack.neutron.update("network", external, qos_policy_id=None)
+    stack.serves(fip, port, "compute1")
