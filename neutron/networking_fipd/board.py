@@ -27,12 +27,19 @@ class Board:
         self._reports = {}     # id -> {host: Report}
 
     def reset(self, items):
-        """A complete snapshot: (key, text) of all there is."""
-        agents, self.agents, self._reports = self.agents, {}, {}
+        """A complete snapshot: (key, text) of all there is. Returns the ids of which something else
+        is said than before: no event told of it."""
+        agents, self.agents = self.agents, {}
+        reports, self._reports = self._reports, {}
         for key, text in items:
             self.take(key, text, False)
         for host in agents.keys() - self.agents.keys():
             self._gone[host] = self._clock()
+        before, now = _without_bird(agents), _without_bird(self.agents)
+        other = {host for host in before.keys() | now.keys() if before.get(host) != now.get(host)}
+        return [fip_id for fip_id in reports.keys() | self._reports.keys()
+                if reports.get(fip_id) != self._reports.get(fip_id)
+                or not other.isdisjoint(self._reports[fip_id])]
 
     def take(self, key, text, deleted):
         """One key; returns the id of the floating IP whose status may be another now, or None."""
@@ -105,3 +112,8 @@ class Board:
         report = self._reports.get(fip_id, {}).get(host)
         return (report is not None and host in self.agents
                 and self._of(report, self.agents[host])[0] == neutron.ACTIVE)
+
+
+def _without_bird(agents):
+    """host -> what of its agent decides over a status."""
+    return {host: agent.get("bird") is False for host, agent in agents.items()}

@@ -29,7 +29,7 @@ class Carrier:
         self._beaten = {}        # host -> when its heartbeat was last written
 
     def reset(self, items):
-        self._board.reset(items)
+        self._dirty.update(dict.fromkeys(self._board.reset(items)))
 
     def take(self, batch):
         """Events of the watch below status/."""

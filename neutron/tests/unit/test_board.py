@@ -105,6 +105,24 @@ def test_a_snapshot_replaces_everything(bench):
     assert bench.board.overdue() == ["compute1"]
 
 
+def test_a_snapshot_tells_of_whom_it_says_something_else(bench):
+    def snapshot(agents, reports):
+        return sorted(bench.board.reset(
+            [(f"/fipd/v1/status/{host}/agent", json.dumps(agent)) for host, agent in agents.items()]
+            + [(f"/fipd/v1/status/{host}/fip/{fip_id}", json.dumps({"state": state}))
+               for (host, fip_id), state in reports.items()]))
+
+    said = {("c1", "a"): "announced", ("c1", "b"): "announced", ("c2", "c"): "announced"}
+    both = {"c1": {"sessions": 1}, "c2": {}}
+    assert snapshot(both, said) == ["a", "b", "c"], "the first"
+    assert snapshot({**both, "c1": {"sessions": 2}}, said) == []
+    assert snapshot(both, {**said, ("c1", "a"): "waiting"}) == ["a"]
+    del said["c1", "b"]
+    assert snapshot(both, {**said, ("c3", "d"): "announced"}) == ["a", "b", "d"]
+    assert snapshot({**both, "c1": {"bird": False}}, said) == ["a", "d"]
+    assert snapshot({"c1": {"bird": False}}, said) == ["c"]
+
+
 @pytest.mark.parametrize("key, text", [
     ("/fipd/v1/status/compute1/agent", "{"), ("/fipd/v1/status/compute1/fip/f1", "[]"),
     ("/fipd/v1/status/x", "{}")])

@@ -147,6 +147,19 @@ def test_the_leaver_is_released_when_the_new_host_has_announced(bench):
     assert "/fipd/v1/host/compute1/fip/f1" not in bench.etcd.items
 
 
+def test_what_was_said_while_nobody_watched_reaches_neutron(bench):
+    bench.place("compute1")
+    bench.place("compute1", "f2")
+    bench.hear("compute1", "announced")
+    bench.hear("compute1", "announced", "f2")
+    bench.neutron.statuses.clear()
+    bench.carrier.reset([("/fipd/v1/status/compute1/agent", "{}"),
+                         ("/fipd/v1/status/compute1/fip/f1", '{"state": "refused"}'),
+                         ("/fipd/v1/status/compute1/fip/f2", '{"state": "announced"}')])
+    bench.carrier.flush()
+    assert bench.neutron.statuses == {"f1": "ERROR"}
+
+
 def test_everything_sets_what_no_event_told(bench):
     bench.place("compute1")
     bench.hear("compute1", "announced")
