@@ -3,6 +3,7 @@
 Three threads in a term: the lease (leader.Term), the watch on status/, the comparison; the caller's
 thread carries status into Neutron. All end with the term, each within some seconds.
 """
+import contextlib
 import queue
 import threading
 import time
@@ -58,15 +59,17 @@ class Leadership:
         return etcd_module.Etcd.from_options(self._options)
 
     def _lead(self, etcd, term):
-        work = _Work(self._options, self._names, self._name, term, self._client)
         try:
+            work = _Work(self._options, self._names, self._name, term, self._client)
             work.start()
             while not (self._stop.is_set() or term.over.is_set()):
                 work.turn()
         finally:
             term.end()
-        if self._stop.is_set():
-            etcd.revoke(term.lease)
+            # Whatever ended it, another need not wait for the lease; where etcd is away it ends
+            # by itself.
+            with contextlib.suppress(etcd_module.Unavailable, etcd_module.Refused):
+                etcd.revoke(term.lease)
 
 
 class _Work:
@@ -78,6 +81,7 @@ class _Work:
         self._client = client
         self._events = queue.Queue(maxsize=1000)
         self._compare_now = threading.Event()
+        self._everything = None   # of the last comparison, until it is carried
         etcd = client()
         self._carrier = carrier_module.Carrier(
             etcd, names, board_module.Board(names, options.status_grace),
@@ -91,18 +95,22 @@ class _Work:
     def turn(self):
         """Takes what has come within a tick, and carries it."""
         try:
-            self._take(self._events.get(timeout=TICK))
-            while True:
-                self._take(self._events.get_nowait())
-        except queue.Empty:
-            pass
-        try:
+            self._gather()
             self._carrier.flush()
             self._carrier.heartbeats(self._options.heartbeat_interval)
+            if self._everything is not None:
+                self._carrier.everything(*self._everything)
+                self._everything = None
         except Exception as error:
             LOG.warning("the hosts' status does not reach Neutron now: %s", error,
                         exc_info=not str(error))
             self._term.over.wait(PAUSE)
+
+    def _gather(self):
+        with contextlib.suppress(queue.Empty):
+            self._take(self._events.get(timeout=TICK))
+            while True:
+                self._take(self._events.get_nowait())
 
     def _take(self, event):
         kind, content = event
@@ -111,7 +119,7 @@ class _Work:
         elif kind == "events":
             self._carrier.take(content)
         else:
-            self._carrier.everything(*content)
+            self._everything = content
 
     def _until_over(self, action):
         while not self._term.over.is_set():

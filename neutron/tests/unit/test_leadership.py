@@ -1,4 +1,5 @@
 """What a leader does in its term, over an etcd, a database and a Neutron in memory."""
+import contextlib
 import json
 import queue
 import threading
@@ -68,3 +69,58 @@ def test_ready_does_not_follow_a_repair_that_etcd_refused(bench):
     bench.etcd.before_txn.append(refuse)
     assert bench.compared()[0] == "everything"
     assert bench.ready() is None
+
+
+def test_what_follows_a_comparison_is_tried_again_where_it_failed(bench, monkeypatch):
+    monkeypatch.setattr(leadership, "PAUSE", 0.01)
+    carried, failures = [], [RuntimeError("database is locked"), etcd_module.Unavailable("away")]
+
+    def everything(unplaced, unassociated):
+        if failures:
+            raise failures.pop()
+        carried.append((unplaced, unassociated))
+    monkeypatch.setattr(bench.work._carrier, "everything", everything)
+    bench.work._events.put(("everything", ({}, ["f1"])))
+    for _ in range(4):
+        bench.work.turn()
+    assert carried == [({}, ["f1"])]
+
+
+class Term:
+    lease = LEASE
+
+    def __init__(self, over):
+        self.over = threading.Event()
+        if over:
+            self.over.set()
+
+    def end(self):
+        self.over.set()
+
+
+@pytest.mark.parametrize("over", [False, True])
+@pytest.mark.parametrize("trouble", [None, etcd_module.Unavailable("away"),
+                                     etcd_module.Refused("lease not found")])
+def test_however_a_term_ends_its_lease_is_given_back(monkeypatch, over, trouble):
+    revoked = []
+
+    def revoke(lease):
+        revoked.append(lease)
+        if trouble:
+            raise trouble
+
+    class Work:
+        def __init__(self, *_):
+            pass
+
+        def start(self):
+            pass
+
+        def turn(self):
+            raise MemoryError("in the middle of a term")
+    monkeypatch.setattr(leadership, "_Work", Work)
+    leading = leadership.Leadership(types.SimpleNamespace(etcd_prefix="/fipd/v1"), "a")
+    term = Term(over)
+    with contextlib.nullcontext() if over else pytest.raises(MemoryError):
+        leading._lead(types.SimpleNamespace(revoke=revoke), term)
+    assert revoked == [LEASE] and term.over.is_set()
