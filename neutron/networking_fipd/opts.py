@@ -30,9 +30,9 @@ OPTIONS = [
                   "fixed IP.")],
                help="How fipd finds the interface of an instance."),
     cfg.IntOpt("handover", default=10, min=0, max=3600,
-               help="Seconds that the host which a floating IP leaves keeps serving it, at most; "
-                    "it ends as soon as the new host's fipd has announced it. 0: it stops at "
-                    "once, in the revision of the move."),
+               help="Seconds that the host which a floating IP leaves keeps serving it while the new "
+                    "host's fipd has not announced it; at most twice as long, because moves share "
+                    "a lease. 0: it stops at once, in the revision of the move."),
     cfg.IntOpt("compare_interval", default=300, min=5,
                help="Seconds between two complete comparisons of Neutron's database with etcd. "
                     "Only the leader among all neutron-server processes compares."),

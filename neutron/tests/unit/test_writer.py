@@ -2,11 +2,13 @@
 import dataclasses
 import json
 import random
+import types
 
 from fake_etcd import FakeDatabase, FakeEtcd
 from networking_fipd import compare
 from networking_fipd import etcd as etcd_module
 from networking_fipd import keys
+from networking_fipd import writer
 from networking_fipd.compare import Comparison
 from networking_fipd.placement import Binding, FloatingIp, Port
 from networking_fipd.writer import Writer
@@ -117,6 +119,22 @@ def test_several_moves_share_a_lease(bench):
     bench.sync(*fips)
     bench.sync(*[on("compute2", fip.id) for fip in fips])
     assert len(bench.etcd.leases) == 1
+
+
+def test_a_leaver_serves_for_handover_seconds_at_least_and_for_twice_as_many_at_most(
+        bench, monkeypatch):
+    # As the option's help and docs/openstack.md promise.
+    clock = types.SimpleNamespace(monotonic=lambda: clock.now, now=1000.0)
+    monkeypatch.setattr(writer, "time", clock)
+    ends = {}
+    for n in range(60):
+        clock.now += 1.7
+        bench.sync(on("compute1", f"f{n}"))
+        bench.sync(on("compute2", f"f{n}"))
+        lease = bench.etcd.items[f"/fipd/v1/host/compute1/fip/f{n}"][2]
+        ends.setdefault(lease, clock.now + bench.etcd.leases[-1])
+        assert 10 <= ends[lease] - clock.now <= 20
+    assert len(ends) < 15
 
 
 def test_a_burst_is_few_transactions_of_at_most_120_operations(bench):
