@@ -37,7 +37,8 @@ Announcements::Announcements(boost::asio::any_io_executor executor, bgp::BirdCli
       times_(times),
       wanted_(executor),
       news_arrived_(executor),
-      withdrawals_(executor, client, [this] { return peers_may_keep(); }) {
+      withdrawals_(executor, client,
+                   [this](const bgp::BirdSnapshot& now) { return peers_may_keep(now); }) {
   withdrawals_.on_released(
       [this](const IpAddress& floating, Clock::duration took) { note_released(floating, took); });
 }
@@ -142,13 +143,20 @@ std::vector<std::string> Announcements::established() const {
   return names;
 }
 
-bool Announcements::peers_may_keep() const {
-  const Clock::time_point now = Clock::now();
+bool Announcements::peers_may_keep(const bgp::BirdSnapshot& now) const {
+  const Clock::time_point time = Clock::now();
+  const auto is_up = [&](const bgp::BirdSession& session) {
+    return std::any_of(now.sessions.begin(), now.sessions.end(), [&](const auto& each) {
+      return each.name == session.name && each.established();
+    });
+  };
   return std::any_of(layout_.sessions().begin(), layout_.sessions().end(),
                      [&](const bgp::BirdSession& each) {
+                       if (is_up(each)) return false;
+                       // Fallen since the last look, or before it.
                        const auto lost = lost_.find(each.name);
-                       return !each.established() && lost != lost_.end() &&
-                              now < lost->second + times_.kept_by_peers;
+                       return each.established() ||
+                              (lost != lost_.end() && time < lost->second + times_.kept_by_peers);
                      });
 }
 

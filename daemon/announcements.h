@@ -183,7 +183,7 @@ class Announcements final : public bgp::BirdObserver {
   void note_released(const IpAddress& floating, Clock::duration took);
   [[nodiscard]] std::string reason_of(const IpAddress& floating,
                                       const std::vector<std::string>& having) const;
-  [[nodiscard]] bool peers_may_keep() const;
+  [[nodiscard]] bool peers_may_keep(const bgp::BirdSnapshot& now) const;
   [[nodiscard]] std::uint64_t traffic(bool imports) const;
 
   boost::asio::any_io_executor executor_;

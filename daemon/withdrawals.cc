@@ -23,7 +23,7 @@ constexpr std::size_t kSlice = 1000;
 }  // namespace
 
 Withdrawals::Withdrawals(boost::asio::any_io_executor executor, bgp::BirdClient& client,
-                         std::function<bool()> unknown)
+                         Unknown unknown)
     : executor_(executor), client_(client), unknown_(std::move(unknown)), arrived_(executor) {}
 
 void Withdrawals::follow(const IpAddress& address, std::chrono::milliseconds linger) {
@@ -59,9 +59,11 @@ void Withdrawals::give_up_what_is_late() {
                              [now](const auto& entry) { return now >= entry.second.until; });
 }
 
-void Withdrawals::judge(const IpAddress& address, bool gone) {
+// No session has it, and none is down that had it.
+void Withdrawals::release(const IpAddress& address) {
   const auto at = followed_.find(address);
-  if (at == followed_.end() || !gone || unknown_()) return;
+  // Else followed anew since: it was bound and removed again meanwhile.
+  if (at == followed_.end() || !at->second.looked_at) return;
   const Clock::time_point now = Clock::now();
   const Clock::duration took = now - at->second.since;
   const bool late = now >= at->second.until;
@@ -75,13 +77,17 @@ boost::asio::awaitable<void> Withdrawals::look_one_by_one() {
     followed.looked_at = true;
     round.push_back(address);
   }
+  std::vector<IpAddress> gone;
   for (const IpAddress& address : round) {
     const Result<std::vector<std::string>> sessions = co_await client_.exported_by(address);
-    const auto at = followed_.find(address);
-    // Followed anew since: it was bound and removed again meanwhile.
-    if (at == followed_.end() || !at->second.looked_at) continue;
-    judge(address, sessions && sessions->empty());
+    if (sessions && sessions->empty()) gone.push_back(address);
   }
+  if (gone.empty()) co_return;
+  // After the questions: a session that has just fallen has nothing exported, and its peer may have
+  // it for long.
+  const Result<bgp::BirdSnapshot> now = co_await client_.look();
+  if (!now || unknown_(*now)) co_return;
+  for (const IpAddress& address : gone) release(address);
 }
 
 boost::asio::awaitable<void> Withdrawals::look_in_bulk() {
@@ -94,7 +100,7 @@ boost::asio::awaitable<void> Withdrawals::look_in_bulk() {
   }
   // Asked now: a session may have come up since the last look at them.
   const Result<bgp::BirdSnapshot> seen = co_await client_.look();
-  if (!seen) co_return;
+  if (!seen || unknown_(*seen)) co_return;
   for (const bgp::BirdSession& session : seen->sessions) {
     if (!session.established()) continue;
     const Result<std::vector<IpAddress>> exported = co_await client_.exported(session.name);
@@ -110,8 +116,7 @@ boost::asio::awaitable<void> Withdrawals::look_in_bulk() {
   for (const IpAddress& address : round) {
     if (++done % kSlice == 0) co_await boost::asio::post(executor_, boost::asio::use_awaitable);
     const auto at = followed_.find(address);
-    if (at == followed_.end() || !at->second.looked_at) continue;
-    judge(address, !at->second.exported);
+    if (at != followed_.end() && !at->second.exported) release(address);
   }
 }
 

@@ -23,9 +23,10 @@ class Withdrawals {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `unknown`: whether a peer may still have what nobody can ask it, its session being down.
-  Withdrawals(boost::asio::any_io_executor executor, bgp::BirdClient& client,
-              std::function<bool()> unknown);
+  // Whether, as BIRD stands now, a peer may still have what nobody can ask it, its session being
+  // down.
+  using Unknown = std::function<bool(const bgp::BirdSnapshot& now)>;
+  Withdrawals(boost::asio::any_io_executor executor, bgp::BirdClient& client, Unknown unknown);
 
   void follow(const IpAddress& address, std::chrono::milliseconds linger);
   // Called once no session has it, with the time since its route went.
@@ -46,12 +47,12 @@ class Withdrawals {
 
   boost::asio::awaitable<void> look_one_by_one();
   boost::asio::awaitable<void> look_in_bulk();
-  void judge(const IpAddress& address, bool gone);
+  void release(const IpAddress& address);
   void give_up_what_is_late();
 
   boost::asio::any_io_executor executor_;
   bgp::BirdClient& client_;
-  std::function<bool()> unknown_;
+  Unknown unknown_;
   std::function<void(const IpAddress&, Clock::duration)> released_;
   boost::unordered_flat_map<IpAddress, Followed, AddressHash> followed_;
   Signal arrived_;

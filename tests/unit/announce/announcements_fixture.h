@@ -49,7 +49,7 @@ class AnnouncementsTest : public testing::Test {
     ours.strangers = [this]() -> const std::vector<bgp::StrangerRoute>& { return strangers_; };
     ours.shared = [this](const IpAddress& address) { return shared_.contains(address); };
     announcements_.emplace(io_.get_executor(), *client_, events_, ours, bgp::BirdHints(), times_);
-    watch_.emplace(io_.get_executor(), *client_, *announcements_, milliseconds(10));
+    watch_.emplace(io_.get_executor(), *client_, *announcements_, watch_every_);
     bird_.emplace(options.path, world_.script());
     tasks_.spawn("refreshes", announcements_->run_refreshes());
     tasks_.spawn("news", announcements_->run_news());
@@ -101,6 +101,7 @@ class AnnouncementsTest : public testing::Test {
   Tasks tasks_{io_.get_executor(),
                [](const std::string&, const std::string& what) { ADD_FAILURE() << what; }};
   World world_;
+  milliseconds watch_every_{10};
   RefreshTimes times_;
   EventHub events_;
   EventHub::Subscription subscription_;

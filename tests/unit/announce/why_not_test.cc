@@ -252,6 +252,20 @@ TEST_F(WithdrawalsTest, APeerThatCannotBeAskedMayKeepItForItsRestartTime) {
   EXPECT_TRUE(wait_until([this] { return !released_.empty(); })) << "after its restart time";
 }
 
+TEST_F(WithdrawalsTest, APeerWhoseSessionFellSinceTheLastLookMayKeepItToo) {
+  watch_every_ = std::chrono::seconds(60);
+  world_.export_first(1);
+  bind_first(1);
+  start();
+  watch_releases();
+  ASSERT_TRUE(wait_announced(1));
+  world_.set_session("Active");
+  withdraw(0);
+  pass(milliseconds(400));
+  EXPECT_FALSE(announcements_->established().empty()) << "nobody has looked";
+  EXPECT_THAT(released_, IsEmpty());
+}
+
 TEST_F(WithdrawalsTest, AreLeftToTheLingerTimeWhereBirdIsSilent) {
   world_.export_first(1);
   bind_first(1);
