@@ -30,6 +30,7 @@ class FakeNetwork : public Network {
     routes_[destination] = interface;
   }
   void remove_route(const IpAddress& destination) { routes_.erase(destination); }
+  void set_forwarding(const Forwarding& setting) { forwarding_.push_back(setting); }
   // Every read is refused with it, until nothing is.
   void fail_with(std::optional<Error> error) { error_ = std::move(error); }
 
@@ -48,6 +49,10 @@ class FakeNetwork : public Network {
     if (error_) return fipd::fail(*error_);
     return addresses_;
   }
+  Result<std::vector<Forwarding>> forwarding() override {
+    if (error_) return fipd::fail(*error_);
+    return forwarding_;
+  }
   Result<std::optional<unsigned>> interface_to(const IpAddress& destination) override {
     ++reads_;
     if (error_) return fipd::fail(*error_);
@@ -62,6 +67,7 @@ class FakeNetwork : public Network {
  private:
   std::map<unsigned, Link> links_;
   std::vector<LocalAddress> addresses_;
+  std::vector<Forwarding> forwarding_;
   std::unordered_map<IpAddress, unsigned, AddressHash> routes_;
   std::optional<Error> error_;
   std::size_t reads_ = 0;

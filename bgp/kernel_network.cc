@@ -60,6 +60,24 @@ Result<std::vector<LocalAddress>> KernelNetwork::addresses() {
   return addresses;
 }
 
+Result<std::vector<Forwarding>> KernelNetwork::forwarding() {
+  std::vector<Forwarding> settings;
+  for (const int family : {AF_INET, AF_INET6}) {
+    const std::vector<Forwarding> before = settings;
+    const auto encode = [family](std::vector<std::byte>& out, std::uint32_t sequence) {
+      encode_forwarding_dump(out, family, sequence);
+    };
+    const auto restart = [&] { settings = before; };
+    const auto on_entry = [&](const nlmsghdr& header) {
+      if (const auto setting = decode_forwarding(header)) settings.push_back(*setting);
+    };
+    const Outcome done = run_dump(socket_, "dump forwarding", encode, restart, on_entry);
+    const bool no_family = !done && family == AF_INET6 && done.error().os_error() == EOPNOTSUPP;
+    if (!done && !no_family) return fail(done.error());
+  }
+  return settings;
+}
+
 Result<std::optional<unsigned>> KernelNetwork::interface_to(const IpAddress& destination) {
   std::vector<std::byte> request;
   const std::uint32_t sequence = socket_.next_sequence();

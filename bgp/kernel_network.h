@@ -17,6 +17,7 @@ class KernelNetwork : public Network {
 
   [[nodiscard]] Result<std::vector<Link>> links() override;
   [[nodiscard]] Result<std::vector<LocalAddress>> addresses() override;
+  [[nodiscard]] Result<std::vector<Forwarding>> forwarding() override;
   [[nodiscard]] Result<std::optional<unsigned>> interface_to(const IpAddress& destination) override;
 
  private:

@@ -26,6 +26,16 @@ struct LocalAddress {
   friend bool operator==(const LocalAddress&, const LocalAddress&) = default;
 };
 
+// Whether packets that came in are sent on: the sysctls net.ipv4.conf.*.forwarding and
+// net.ipv6.conf.*.forwarding.
+struct Forwarding {
+  bool v4 = true;
+  std::optional<unsigned> interface;  // none: conf.all
+  bool on = false;
+
+  friend bool operator==(const Forwarding&, const Forwarding&) = default;
+};
+
 // The host's links, addresses and routing decisions, read on demand. One caller at a time.
 class Network {
  public:
@@ -33,6 +43,8 @@ class Network {
 
   [[nodiscard]] virtual Result<std::vector<Link>> links() = 0;
   [[nodiscard]] virtual Result<std::vector<LocalAddress>> addresses() = 0;
+  // Of both families; of IPv6 nothing where the kernel has none.
+  [[nodiscard]] virtual Result<std::vector<Forwarding>> forwarding() = 0;
   // The interface by which the kernel's own tables deliver to `destination` directly: the route is
   // unicast and without a gateway ("10.65.0.13 dev tap9a7e0868-da scope link"). Nothing where the
   // kernel would hand it to a gateway, or has no route, or the address is the host's own.
@@ -61,6 +73,7 @@ class NetworkObserver {
   // The kernel may have dropped IPv4 routes of that interface without a word.
   virtual void address_removed(const LocalAddress& address) = 0;
   virtual void route_changed(const RouteEvent& event) = 0;
+  virtual void forwarding_changed(const Forwarding& setting) = 0;
   // Events were lost (ENOBUFS): read everything again.
   virtual void network_overrun() = 0;
 };

@@ -3,6 +3,7 @@
 #include <linux/if.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
@@ -11,6 +12,12 @@
 
 namespace fipd::bgp {
 namespace {
+
+// netconfmsg with the padding that follows it.
+struct NetconfBody {
+  std::uint8_t family = 0;
+  std::uint8_t padding[3]{};
+};
 
 std::string text_of(std::span<const std::byte> payload) {
   const auto* text = reinterpret_cast<const char*>(payload.data());
@@ -27,6 +34,11 @@ void encode_link_dump(std::vector<std::byte>& out, std::uint32_t sequence) {
 
 void encode_address_dump(std::vector<std::byte>& out, std::uint32_t sequence) {
   WireMessage(out, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, sequence, ifaddrmsg{});
+}
+
+void encode_forwarding_dump(std::vector<std::byte>& out, int family, std::uint32_t sequence) {
+  const NetconfBody body{static_cast<std::uint8_t>(family)};
+  WireMessage(out, RTM_GETNETCONF, NLM_F_REQUEST | NLM_F_DUMP, sequence, body);
 }
 
 std::optional<LinkMessage> decode_link(const nlmsghdr& header) {
@@ -66,6 +78,28 @@ std::optional<AddressMessage> decode_address(const nlmsghdr& header) {
   out.removed = header.nlmsg_type == RTM_DELADDR;
   out.address.address = *local;
   out.address.interface = wire->body.ifa_index;
+  return out;
+}
+
+std::optional<Forwarding> decode_forwarding(const nlmsghdr& header) {
+  if (header.nlmsg_type != RTM_NEWNETCONF) return std::nullopt;
+  const auto wire = read_body<NetconfBody>(header);
+  if (!wire) return std::nullopt;
+  const int family = wire->body.family;
+  if (family != AF_INET && family != AF_INET6) return std::nullopt;
+  std::optional<std::uint32_t> index;
+  std::optional<std::uint32_t> on;
+  walk_attributes(wire->attributes, [&](const WireAttribute& attribute) {
+    if (attribute.type == NETCONFA_IFINDEX) index = attribute.number();
+    if (attribute.type == NETCONFA_FORWARDING) on = attribute.number();
+  });
+  // A change of another setting comes without this one.
+  if (!index || !on) return std::nullopt;
+  Forwarding out{.v4 = family == AF_INET, .interface = std::nullopt, .on = *on != 0};
+  const auto signed_index = static_cast<std::int32_t>(*index);
+  if (signed_index == NETCONFA_IFINDEX_ALL) return out;
+  if (signed_index <= 0) return std::nullopt;
+  out.interface = *index;
   return out;
 }
 

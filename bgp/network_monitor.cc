@@ -1,5 +1,6 @@
 #include "bgp/network_monitor.h"
 
+#include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 
 #include <cerrno>
@@ -92,6 +93,9 @@ class NetworkMonitor::Reader : public std::enable_shared_from_this<Reader> {
           tell(*message, header.nlmsg_pid);
         }
         break;
+      case RTM_NEWNETCONF:
+        if (const auto setting = decode_forwarding(header)) observer_->forwarding_changed(*setting);
+        break;
       default:
         break;
     }
@@ -133,8 +137,9 @@ Result<std::unique_ptr<NetworkMonitor>> NetworkMonitor::open(
     boost::asio::any_io_executor executor, std::span<const std::uint32_t> own_ports,
     NetworkObserver& observer, int receive_buffer) {
   NetlinkOptions options;
-  options.groups = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
-                    RTNLGRP_IPV6_ROUTE};
+  options.groups = {RTNLGRP_LINK,        RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+                    RTNLGRP_IPV4_ROUTE,  RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_NETCONF,
+                    RTNLGRP_IPV6_NETCONF};
   options.receive_buffer = receive_buffer;
   auto socket = NetlinkSocket::open(NETLINK_ROUTE, options);
   if (!socket) return fail(Error(socket.error()).within("network monitor"));

@@ -11,10 +11,11 @@
 
 namespace fipd::bgp {
 
-// Tells a NetworkObserver what happens to links, addresses and routes, on the executor's thread; at
-// most 64 datagrams a turn. Events queue in the socket from open() on: open before the first dump,
-// start after it, and no change falls between. What `own_ports` write is never seen. The observer
-// may destroy the monitor from within a call. Must not outlive the executor's context.
+// Tells a NetworkObserver what happens to links, addresses, routes and forwarding, on the
+// executor's thread; at most 64 datagrams a turn. Events queue in the socket from open() on: open
+// before the first dump, start after it, and no change falls between. What `own_ports` write is
+// never seen. The observer may destroy the monitor from within a call. Must not outlive the
+// executor's context.
 class NetworkMonitor {
  public:
   // `receive_buffer`: 32 MiB hold about 40,000 events.

@@ -187,7 +187,19 @@ boost::asio::awaitable<std::vector<FloatingIpReport>> Daemon::inspect(IpAddress 
   if (announcements_ && is_routed(floating)) {
     co_await announcements_->examine(floating);
   }
-  co_return rows(floating);
+  std::vector<FloatingIpReport> found = rows(floating);
+  // Looked up for one address at a time: for all it would take the events of every route.
+  if (!found.empty() && found.front().metric != 0) add_way(found.front());
+  co_return found;
+}
+
+void Daemon::add_way(FloatingIpReport& row) {
+  const auto interface_to = [this](const IpAddress& fixed) {
+    return network_->interface_to(fixed);
+  };
+  const std::string lost = without_way(row.binding, interface_to);
+  if (lost.empty()) return;
+  row.reason += (row.reason.empty() ? "" : "; ") + lost;
 }
 
 boost::asio::awaitable<void> Daemon::read_counters() { co_await meter_->refresh(); }

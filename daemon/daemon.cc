@@ -238,6 +238,7 @@ boost::asio::awaitable<void> Daemon::tell_service_manager() {
 ReconcileRules Daemon::rules_of(const Config& config) const {
   ReconcileRules rules;
   rules.route_table = at_start_.route.table;
+  rules.route_protocol = at_start_.route.protocol;
   rules.derive.pools = config.pools.allowed;
   rules.derive.metric = config.route.metric;
   rules.derive.preferred_metric = config.route.preferred_metric;

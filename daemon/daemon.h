@@ -95,6 +95,7 @@ class Daemon final : public Service {
   [[nodiscard]] OurRoutes our_routes() const;
   void add_announced(FloatingIpReport& row) const;
   [[nodiscard]] std::vector<FloatingIpReport> claimed_rows(const IpAddress& floating) const;
+  void add_way(FloatingIpReport& row);
   // What each source cannot take.
   [[nodiscard]] std::vector<const std::vector<RefusedWord>*> refused_words() const;
   [[nodiscard]] std::size_t drained_and_announced() const;

@@ -29,6 +29,8 @@ class FakeNatTable : public NatTable {
   Result<std::string> ensure_ruleset(const RulesetOptions& options) override {
     ++checks;
     if (next_failure) return fail(*std::exchange(next_failure, std::nullopt));
+    if (read_failure) return fail(*read_failure);
+    if (limits_failure && options.limits) return fail(*limits_failure);
     std::string found;
     if (!ruleset) found = "the table is missing";
     if (ruleset && *ruleset != sticky(options))
@@ -45,6 +47,7 @@ class FakeNatTable : public NatTable {
   Result<std::vector<Element>> dump() override {
     ++dumps;
     if (next_failure) return fail(*std::exchange(next_failure, std::nullopt));
+    if (read_failure) return fail(*read_failure);
     std::vector<Element> out;
     for (const auto& [key, value] : elements) out.push_back({key.first, key.second, value});
     return out;
@@ -127,6 +130,8 @@ class FakeNatTable : public NatTable {
   std::string damage;                     // found, and repaired, by the next ensure_ruleset()
   std::map<Key, int> refusals;            // keys that no commit may touch, with the errno
   std::optional<Error> next_failure;      // of the next call of any kind only
+  std::optional<Error> read_failure;      // of ensure_ruleset() and dump(), until it is reset
+  std::optional<Error> limits_failure;    // of rules with limits, until it is reset
   std::uint32_t foreign_commits = 0;      // counted by generation()
   bool foreign_commit_during_next = false;
   std::size_t dumps = 0;

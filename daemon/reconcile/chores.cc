@@ -33,7 +33,8 @@ boost::asio::awaitable<void> Reconciler::look_at_neighbours() {
 }
 
 std::vector<std::string> Reconciler::warnings() const {
-  std::vector<std::string> all = metadata_.warnings(host_);
+  std::vector<std::string> all = forwarding_.warnings(host_, bindings_);
+  for (std::string& each : metadata_.warnings(host_)) all.push_back(std::move(each));
   const bool metadata = !rules_.ruleset.metadata.listen.empty();
   std::size_t left_out = 0;
   for (const nat::Neighbour& each : neighbours_) {

@@ -24,6 +24,7 @@ void Reconciler::link_changed(const bgp::Link& link) {
 
 void Reconciler::link_removed(unsigned index) {
   metadata_.link_removed(index);
+  forwarding_.link_removed(index);
   const auto gone = host_.remove_link(index);
   if (gone) mark(bindings_.with_interface(gone->name));
   mark(routes_.by_interface(index));
@@ -45,7 +46,7 @@ void Reconciler::address_removed(const bgp::LocalAddress& address) {
 
 void Reconciler::route_changed(const bgp::RouteEvent& event) {
   if (event.table == rules_.route_table) {
-    suspect_routes(describe_process(event.port));
+    if (!note_lost(event)) suspect_routes(describe_process(event.port));
     return;
   }
   for (const IpAddress& floating : bindings_.without_interface_in(event.destination)) {
@@ -53,12 +54,23 @@ void Reconciler::route_changed(const bgp::RouteEvent& event) {
   }
 }
 
+// One of our routes is gone: whole tables are not read for it, because IPv6 routes of a tap that is
+// removed are told so one by one. False: another change, or too many of these.
+bool Reconciler::note_lost(const bgp::RouteEvent& event) {
+  constexpr std::size_t kMost = 1024;
+  const bool ours = event.removed && event.protocol == rules_.route_protocol &&
+                    event.destination.is_host() && adopted_once_;
+  if (!ours || routes_suspect_ || lost_.size() >= kMost) return false;
+  expect_work();
+  lost_.emplace_back(event.destination.address(), event.metric);
+  if (routes_culprit_.empty()) routes_culprit_ = describe_process(event.port);
+  return true;
+}
+
 void Reconciler::network_overrun() {
   spdlog::warn("lost events of links and routes: reading them anew");
-  if (const auto read = read_host(); !read) {
-    spdlog::error("cannot read the host's links: {}", read.error().message());
-  }
-  metadata_.links_read(host_);
+  expect_work();
+  host_suspect_ = true;
   suspect_routes("");
   mark_all();
 }

@@ -13,6 +13,8 @@ namespace {
 
 // A pass that holds the loop longer than this lets others run.
 constexpr std::chrono::milliseconds kSlice{3};
+// Of where a fixed IP leads, while the kernel does not answer.
+constexpr std::chrono::seconds kBetweenLookups{1};
 // How many changes of one pass are told one by one; of more, only their number is.
 constexpr std::size_t kTold = 100;
 
@@ -121,6 +123,7 @@ void Reconciler::compare(const IpAddress& floating, Pass& pass) {
     pass.verdicts.back().standing = {State::kRefused, std::move(desired.refusal->text)};
     return;
   }
+  if (desired.blind) return leave_alone(floating, std::move(desired.waiting), pass);
   if (desired.route) {
     withdrawing_.erase(floating);
   } else if (routes_.find(floating) != nullptr) {
@@ -136,6 +139,15 @@ void Reconciler::compare(const IpAddress& floating, Pass& pass) {
   pass.planner.keep(claim->binding, desired);
   pass.verdicts.push_back(
       {floating, standing_of(desired, std::move(word)), pass.plan.size() != before});
+}
+
+// Where it leads is not known just now: nothing is withdrawn because we cannot look.
+void Reconciler::leave_alone(const IpAddress& floating, std::string why, Pass& pass) {
+  alarms_.set(pass.now + kBetweenLookups, floating);
+  Verdict verdict{floating, {State::kWaiting, std::move(why)}, false};
+  const Standing* before = standings_.find(floating);
+  if (before != nullptr && routes_.find(floating) != nullptr) verdict.standing = *before;
+  pass.verdicts.push_back(std::move(verdict));
 }
 
 // Nobody claims it, or nobody may: its route goes at once, its mapping when the peers have let go.

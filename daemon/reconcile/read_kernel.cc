@@ -25,6 +25,7 @@ struct Accounts {
 struct RouteReading {
   KnownRoutes known;
   AddressHashSet floatings;
+  std::vector<IpAddress> vanished;
   std::vector<bgp::StrangerRoute> strangers;
 };
 
@@ -44,11 +45,14 @@ Result<NatReading> read(nat::NatTable& table, const nat::RulesetOptions& options
   return reading;
 }
 
-Result<RouteReading> read(bgp::RouteTable& table) {
+Result<RouteReading> read(bgp::RouteTable& table, const KnownRoutes& before) {
   auto dump = table.dump();
   if (!dump) return fail(std::move(dump).error().within("routing table"));
-  RouteReading reading{KnownRoutes(dump->own), {}, std::move(dump->strangers)};
+  RouteReading reading{KnownRoutes(dump->own), {}, {}, std::move(dump->strangers)};
   for (const bgp::HostRoute& each : dump->own) reading.floatings.insert(each.destination);
+  before.for_each_destination([&](const IpAddress& each) {
+    if (reading.known.find(each) == nullptr) reading.vanished.push_back(each);
+  });
   return reading;
 }
 
@@ -62,26 +66,66 @@ Outcome Reconciler::read_host() {
   host_.clear();
   for (const bgp::Link& link : *links) host_.put(link);
   for (const bgp::LocalAddress& address : *addresses) host_.put(address);
+  read_forwarding();
   return {};
 }
 
-boost::asio::awaitable<void> Reconciler::read_what_is_suspect() {
-  bool read = true;
-  if (nat_suspect_) read = co_await read_nat();
+// For warnings only: nothing else waits for it.
+void Reconciler::read_forwarding() {
+  const auto settings = kernel_.network.forwarding();
+  if (settings) {
+    forwarding_.read(*settings);
+  } else {
+    spdlog::warn("whether the host forwards is not known: {}", settings.error().message());
+  }
+}
+
+bool Reconciler::read_host_again() {
+  const Outcome read = read_host();
+  host_suspect_ = !read;
+  if (read) {
+    metadata_.links_read(host_);
+  } else {
+    note_kernel_problem("cannot read the host's links: " + read.error().message());
+  }
+  return read.has_value();
+}
+
+boost::asio::awaitable<bool> Reconciler::read_what_is_suspect() {
+  bool read = !host_suspect_ || read_host_again();
+  if (read && nat_suspect_) read = co_await read_nat();
   if (read && routes_suspect_) read = co_await read_routes();
   if (read) {
     for (const unsigned interface : std::exchange(interfaces_suspect_, {})) {
       read_interface(interface);
     }
+    for (const auto& [destination, metric] : std::exchange(lost_, {})) {
+      forget_lost(destination, metric);
+    }
     reads_failed_in_a_row_ = 0;
-    if (!nat_suspect_ && !routes_suspect_) kernel_problem_.clear();
+    if (!nat_suspect_ && !routes_suspect_ && !host_suspect_) kernel_problem_.clear();
     if (!adopted_once_) inherit();
     adopted_once_ = true;
-    co_return;
+    co_return true;
   }
   // Nothing is withdrawn because we cannot look; but nothing new can be promised either.
   reads_failed_in_a_row_ = std::min(reads_failed_in_a_row_ + 1, 6U);
   co_await pause(std::chrono::milliseconds(100 << reads_failed_in_a_row_));
+  co_return false;
+}
+
+void Reconciler::note_kernel_problem(std::string text) {
+  if (text == kernel_problem_) return;
+  kernel_problem_ = std::move(text);
+  spdlog::error("{}", kernel_problem_);
+}
+
+// Left by an earlier run, unless somebody has spoken for it already.
+void Reconciler::adopt(const AddressHashSet& floatings) {
+  if (adopted_once_ || complete()) return;
+  for (const IpAddress& floating : floatings) {
+    if (bindings_.winner(floating) == nullptr) adopted_.insert(floating);
+  }
 }
 
 boost::asio::awaitable<bool> Reconciler::read_nat() {
@@ -100,10 +144,7 @@ boost::asio::awaitable<bool> Reconciler::read_nat() {
   Result<NatReading> reading = co_await kernel_thread_.run(std::move(work));
   if (!reading) {
     nat_suspect_ = true;
-    if (kernel_problem_ != reading.error().message()) {
-      kernel_problem_ = reading.error().message();
-      spdlog::error("cannot read or repair: {}", kernel_problem_);
-    }
+    note_kernel_problem("cannot read or repair: " + reading.error().message());
     co_return false;
   }
   if (!reading->repaired.empty()) {
@@ -113,29 +154,41 @@ boost::asio::awaitable<bool> Reconciler::read_nat() {
     events_.publish("repaired", std::nullopt, fmt::format("rules{}: {}", by, reading->repaired));
   }
   nat_ = std::move(reading->known);
-  if (!adopted_once_ && !complete()) adopted_ = std::move(reading->floatings);
+  adopt(reading->floatings);
   mark_all();
   co_return true;
 }
 
 boost::asio::awaitable<bool> Reconciler::read_routes() {
   routes_suspect_ = false;
+  lost_.clear();  // by now the table lacks them
   ++counters_.kernel_reads;
-  auto work = [&table = kernel_.routes] { return read(table); };
+  // No pass runs meanwhile, as above.
+  auto work = [&table = kernel_.routes, &before = routes_] { return read(table, before); };
   Result<RouteReading> reading = co_await kernel_thread_.run(std::move(work));
   if (!reading) {
     routes_suspect_ = true;
-    if (kernel_problem_ != reading.error().message()) {
-      kernel_problem_ = reading.error().message();
-      spdlog::error("cannot read: {}", kernel_problem_);
-    }
+    note_kernel_problem("cannot read: " + reading.error().message());
     co_return false;
   }
   routes_ = std::move(reading->known);
-  if (!adopted_once_ && !complete()) adopted_.merge(reading->floatings);
+  for (const IpAddress& each : reading->vanished) note_withdrawal(each, Clock::now());
+  adopt(reading->floatings);
   note_strangers(std::move(reading->strangers));
   mark_all();
   co_return true;
+}
+
+// Should it have come back meanwhile, the kernel says so when it is added, and all is read.
+void Reconciler::forget_lost(const IpAddress& destination, std::uint32_t metric) {
+  const auto* known = routes_.find(destination);
+  if (known == nullptr) return;
+  const auto entry = std::find_if(known->begin(), known->end(),
+                                  [metric](const auto& each) { return each.metric == metric; });
+  if (entry == known->end()) return;
+  routes_.remove({destination, metric, entry->interface});
+  note_withdrawal(destination, Clock::now());
+  mark(destination);
 }
 
 // The routes of one interface may have gone silently; the kernel filters, so this is cheap.

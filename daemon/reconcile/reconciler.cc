@@ -1,11 +1,13 @@
 #include "daemon/reconcile/reconciler.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include <spdlog/spdlog.h>
 
 #include "daemon/base/process.h"
+#include "daemon/reconcile/pass_state.h"
 
 namespace fipd {
 
@@ -40,10 +42,11 @@ boost::asio::awaitable<void> Reconciler::run() {
       continue;
     }
     reading_ = true;
-    if (suspicious()) co_await read_what_is_suspect();
+    bool known = true;
+    if (suspicious()) known = co_await read_what_is_suspect();
     reading_ = false;
-    // Before the first look at the kernel there is nothing to compare with.
-    if (adopted_once_ && batch_depth_ == 0) co_await pass();
+    // What could not be read cannot be compared, and nobody who waits may be promised anything.
+    if (known && batch_depth_ == 0) co_await pass();
     passed_.notify_all();
   }
 }
@@ -62,23 +65,34 @@ bool Reconciler::is_in_force(const nat::Translation& translation) const {
 }
 
 boost::asio::awaitable<void> Reconciler::run_flushes() {
-  for (;;) {
+  for (unsigned failures = 0;;) {
     std::erase_if(to_flush_, [&](const nat::Translation& each) { return is_in_force(each); });
     if (to_flush_.empty()) {
       co_await flush_.wait();
       continue;
     }
-    auto work = [gone = std::exchange(to_flush_, {}), &table = kernel_.connections] {
-      return table.flush(gone);
-    };
+    const auto gone =
+        std::make_shared<const std::vector<nat::Translation>>(std::exchange(to_flush_, {}));
+    auto work = [gone, &table = kernel_.connections] { return table.flush(*gone); };
     const Result<std::size_t> flushed = co_await flush_thread_.run(std::move(work));
     if (flushed) {
       counters_.connections_flushed += *flushed;
-    } else {
-      spdlog::error("cannot flush the connections of removed floating IPs: {}",
-                    flushed.error().message());
+      flush_problem_.clear();
+      failures = 0;
+      continue;
     }
+    // They lead to whoever had the address before: not given up.
+    to_flush_.insert(to_flush_.begin(), gone->begin(), gone->end());
+    note_flush_problem(flushed.error());
+    co_await pause(backoff(failures++));
   }
+}
+
+void Reconciler::note_flush_problem(const Error& error) {
+  std::string text = "connections of removed floating IPs live on: " + error.message();
+  if (text == flush_problem_) return;
+  flush_problem_ = std::move(text);
+  spdlog::error("{}", flush_problem_);
 }
 
 // The pass whose end answers what is marked now: the next one, also for what is being read for it.
@@ -140,6 +154,7 @@ void Reconciler::note_traffic(KnownNat::Reading reading) {
 std::vector<std::string> Reconciler::problems() const {
   std::vector<std::string> all;
   if (!kernel_problem_.empty()) all.push_back(kernel_problem_);
+  if (!flush_problem_.empty()) all.push_back(flush_problem_);
   if (!strangers_.empty()) {
     const bgp::StrangerRoute& first = strangers_.front();
     all.push_back(
@@ -179,7 +194,8 @@ void Reconciler::mark_all() {
 }
 
 bool Reconciler::suspicious() const {
-  return nat_suspect_ || routes_suspect_ || !interfaces_suspect_.empty();
+  return host_suspect_ || nat_suspect_ || routes_suspect_ || !interfaces_suspect_.empty() ||
+         !lost_.empty();
 }
 
 bool Reconciler::has_work() const { return !marked_.empty() || all_marked_ || suspicious(); }

@@ -18,6 +18,7 @@
 #include "daemon/observe/events.h"
 #include "daemon/observe/report.h"
 #include "daemon/reconcile/alarms.h"
+#include "daemon/reconcile/forwarding_settings.h"
 #include "daemon/reconcile/known_nat.h"
 #include "daemon/reconcile/known_routes.h"
 #include "daemon/reconcile/metadata_links.h"
@@ -37,6 +38,7 @@ namespace fipd {
 
 struct ReconcileRules {
   std::uint32_t route_table = 172;  // whose foreign changes are looked into
+  unsigned route_protocol = 172;    // of our routes there
   DeriveRules derive;
   SteeringRules steering;
   nat::RulesetOptions ruleset;
@@ -148,6 +150,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   void address_added(const bgp::LocalAddress& address) override;
   void address_removed(const bgp::LocalAddress& address) override;
   void route_changed(const bgp::RouteEvent& event) override;
+  void forwarding_changed(const bgp::Forwarding& setting) override { forwarding_.put(setting); }
   void network_overrun() override;
 
   // nat::NatObserver
@@ -185,17 +188,24 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   void suspect_nat(std::string culprit);
   void suspect_routes(std::string culprit);
   void suspect_interface(unsigned interface);
+  bool note_lost(const bgp::RouteEvent& event);
 
   // What is not urgent, between passes (chores.cc).
   [[nodiscard]] Clock::time_point next_look() const;
   boost::asio::awaitable<void> look_at_neighbours();
 
   // Reading the kernel (read_kernel.cc).
-  boost::asio::awaitable<void> read_what_is_suspect();
+  // False: not all of it could be read.
+  boost::asio::awaitable<bool> read_what_is_suspect();
+  bool read_host_again();
   boost::asio::awaitable<bool> read_nat();
   boost::asio::awaitable<bool> read_routes();
   void read_interface(unsigned interface);
+  void forget_lost(const IpAddress& destination, std::uint32_t metric);
   [[nodiscard]] Outcome read_host();
+  void read_forwarding();
+  void adopt(const AddressHashSet& floatings);
+  void note_kernel_problem(std::string text);
   void note_strangers(std::vector<bgp::StrangerRoute> strangers);
 
   // One pass (pass.cc).
@@ -212,6 +222,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   void await_no_more(const IpAddress& floating);
   void inherit();
   void note_role(const Claim& claim);
+  void leave_alone(const IpAddress& floating, std::string why, Pass& pass);
   void retire(const IpAddress& floating, Pass& pass);
   void note_withdrawal(const IpAddress& floating, Clock::time_point now);
   boost::asio::awaitable<void> conclude(Pass& pass);
@@ -225,6 +236,8 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   boost::asio::awaitable<bool> write_mappings(Pass& pass);
   boost::asio::awaitable<bool> write_features(Pass& pass);
   boost::asio::awaitable<void> refused(const Pass& pass, const nat::CommitFailure& failure);
+  boost::asio::awaitable<void> features_refused(const Pass& pass, const nat::RulesetOptions& have,
+                                                const Error& error);
   [[nodiscard]] std::optional<IpAddress> floating_of(const nat::ElementChange& change) const;
   boost::asio::awaitable<tl::expected<void, nat::CommitFailure>> commit_unheard(
       const std::vector<nat::ElementChange>& changes);
@@ -233,6 +246,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   void refuse(const IpAddress& floating, const Error& error);
   boost::asio::awaitable<void> pause(std::chrono::milliseconds time);
   [[nodiscard]] bool is_in_force(const nat::Translation& translation) const;
+  void note_flush_problem(const Error& error);
 
   boost::asio::any_io_executor executor_;
   KernelParts kernel_;
@@ -276,9 +290,12 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   AddressHashSet awaited_;
   OnAwaited on_awaited_;
 
+  bool host_suspect_ = false;
   bool nat_suspect_ = true;
   bool routes_suspect_ = true;
   std::vector<unsigned> interfaces_suspect_;
+  // Routes of ours that the kernel said are gone: destination and metric.
+  std::vector<std::pair<IpAddress, std::uint32_t>> lost_;
   std::string nat_culprit_;
   std::string routes_culprit_;
   bool adopted_once_ = false;
@@ -289,6 +306,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   std::string kernel_problem_;
 
   MetadataLinks metadata_;
+  ForwardingSettings forwarding_;
   std::vector<nat::Neighbour> neighbours_;
   bool look_at_neighbours_ = true;
   Clock::time_point looked_at_;
@@ -302,6 +320,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   Alarms alarms_;
 
   std::vector<nat::Translation> to_flush_;
+  std::string flush_problem_;
   Signal flush_;
 
   Background kernel_thread_;

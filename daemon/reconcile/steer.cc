@@ -79,6 +79,7 @@ Desired Reconciler::steered(const Claim& claim, Pass& pass, Steering::Word& word
     return kernel_.network.interface_to(fixed);
   };
   Desired desired = derive(claim.binding, rules_.derive, host_, bindings_, lookup, word.steer);
+  if (desired.blind) return desired;
   watch(claim, desired);
   await_instance(claim, desired);
   if (desired.route) steering_.routed(floating, pass.now);

@@ -12,10 +12,6 @@ namespace {
 
 constexpr unsigned kTriesBeforeBlame = 3;
 
-std::chrono::milliseconds backoff(unsigned attempts) {
-  return std::chrono::milliseconds(100) * (1 << std::min(attempts, 8U));  // 100 ms ... 25 s
-}
-
 bool somebody_else_wrote(const nat::CommitFailure& failure) {
   return std::all_of(failure.refused.begin(), failure.refused.end(), [](const auto& each) {
     return each.error.os_error() == ENOENT || each.error.os_error() == EEXIST;
@@ -111,18 +107,36 @@ boost::asio::awaitable<bool> Reconciler::write_features(Pass& pass) {
   const bool forwards = pass.plan.needs_forwards && !ruleset().forwards;
   const bool limits = pass.plan.needs_limits && !ruleset().limits;
   if (!forwards && !limits) co_return true;
+  const nat::RulesetOptions have = ruleset();
   forwards_needed_ |= forwards;
   limits_needed_ |= limits;
   auto work = [&table = kernel_.nat, options = ruleset()] { return table.ensure_ruleset(options); };
   const Result<std::string> written = co_await kernel_thread_.run(std::move(work));
   pass.slice_start = Clock::now();
   if (!written) {
-    // The read that follows tries again, and says why it cannot be.
-    ++refused_in_a_row_;
+    forwards_needed_ &= !forwards;
+    limits_needed_ &= !limits;
+    co_await features_refused(pass, have, written.error());
     co_return false;
   }
   if (!written->empty()) spdlog::info("nftables rules extended: {}", *written);
   co_return true;
+}
+
+// A kernel without a module that limits need, say. Held up are only those that need the rules:
+// the others' next pass does without.
+boost::asio::awaitable<void> Reconciler::features_refused(const Pass& pass,
+                                                          const nat::RulesetOptions& have,
+                                                          const Error& error) {
+  ++counters_.nat_refusals;
+  if (++refused_in_a_row_ == 1) co_return;  // once more, at once
+  AddressHashSet blamed;
+  for (const nat::ElementChange& change : pass.plan.mappings) {
+    if (!change.after || nat::has(have, change.map)) continue;
+    const auto floating = floating_of(change);
+    if (floating && blamed.insert(*floating).second) refuse(*floating, error);
+  }
+  if (blamed.empty()) co_await pause(backoff(refused_in_a_row_));
 }
 
 // A big transaction, on the kernel's thread and with its events turned off. The generation says

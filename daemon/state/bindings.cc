@@ -31,7 +31,11 @@ void erase_from(Map& map, const Key& key, const IpAddress& floating) {
 void Bindings::put(Claim claim) {
   const IpAddress floating = claim.binding.floating;
   Claims& claims = claims_[floating];
-  if (!claims.empty()) unindex(claims.front().binding);
+  if (!claims.empty()) {
+    unindex(claims.front().binding);
+  } else if (floating.is_v4()) {
+    ++v4_;
+  }
   const auto same = std::find_if(claims.begin(), claims.end(),
                                  [&](const Claim& each) { return each.origin == claim.origin; });
   if (same == claims.end()) {
@@ -55,6 +59,7 @@ void Bindings::remove(const IpAddress& floating, std::string_view origin) {
   claims.erase(same);
   --total_;
   if (claims.empty()) {
+    if (floating.is_v4()) --v4_;
     claims_.erase(at);
   } else {
     index(claims.front().binding);

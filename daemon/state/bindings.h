@@ -40,6 +40,8 @@ class Bindings {
 
   // Floating IPs that are claimed, and claims that lost.
   [[nodiscard]] std::size_t size() const { return claims_.size(); }
+  [[nodiscard]] bool any_v4() const { return v4_ > 0; }
+  [[nodiscard]] bool any_v6() const { return v4_ < claims_.size(); }
   [[nodiscard]] std::size_t losers() const { return total_ - claims_.size(); }
   // In no order.
   [[nodiscard]] std::vector<IpAddress> floatings() const;
@@ -61,6 +63,7 @@ class Bindings {
   boost::unordered_flat_map<std::string, AddressSet, TextHash, std::equal_to<>> by_interface_;
   std::set<std::pair<IpAddress, IpAddress>> unnamed_;  // fixed, floating
   std::size_t total_ = 0;
+  std::size_t v4_ = 0;  // of claims_
 };
 
 }  // namespace fipd

@@ -31,10 +31,11 @@ const bgp::Link* named_link(const Binding& binding, const Host& host, std::strin
 }
 
 const bgp::Link* link_to(const IpAddress& fixed, const Host& host, InterfaceLookup interface_to,
-                         std::string& waiting) {
+                         std::string& waiting, bool& blind) {
   const auto found = interface_to(fixed);
   if (!found) {
     waiting = found.error().message();
+    blind = true;
   } else if (!*found) {
     waiting = fmt::format("no local interface leads to {}", fixed);
   } else if (const bgp::Link* link = host.link(**found)) {
@@ -57,7 +58,8 @@ bool is_usable(const bgp::Link& link, std::string& waiting) {
 // The interface by which the floating IP is routed: its own, else that of the first instance it
 // leads to that has a usable one.
 const bgp::Link* usable_link(const Binding& binding, const Host& host, InterfaceLookup interface_to,
-                             std::string& waiting) {
+                             Desired& desired) {
+  std::string& waiting = desired.waiting;
   if (!binding.interface.empty()) {
     const bgp::Link* link = named_link(binding, host, waiting);
     return link != nullptr && is_usable(*link, waiting) ? link : nullptr;
@@ -69,11 +71,14 @@ const bgp::Link* usable_link(const Binding& binding, const Host& host, Interface
     last = &fixed;
     // Of several that cannot be used, the first one's reason is told.
     std::string reason;
-    const bgp::Link* link = link_to(fixed, host, interface_to, reason);
+    const bgp::Link* link = link_to(fixed, host, interface_to, reason, desired.blind);
     if (link != nullptr && is_usable(*link, reason)) usable = link;
     if (waiting.empty()) waiting = std::move(reason);
   });
-  if (usable != nullptr) waiting.clear();
+  if (usable != nullptr) {
+    waiting.clear();
+    desired.blind = false;
+  }
   return usable;
 }
 
@@ -145,13 +150,24 @@ Desired derive(const Binding& binding, const DeriveRules& rules, const Host& hos
   desired.refusal = refusal_of(binding, rules, host, is_floating);
   if (desired.refusal) return desired;
   desired.limits = binding.extras->limits.value_or(rules.default_limits);
-  if (const auto* link = usable_link(binding, host, interface_to, desired.waiting)) {
+  if (const auto* link = usable_link(binding, host, interface_to, desired)) {
     desired.interface = link->index;
     if (steer == Steer::kWithdrawn) return desired;
     desired.route = bgp::HostRoute{binding.floating, metric_of(binding, rules, steer), link->index,
                                    binding.extras->color};
   }
   return desired;
+}
+
+std::string without_way(const Binding& binding, InterfaceLookup interface_to) {
+  std::string out;
+  if (binding.interface.empty()) return out;  // routed by that way only
+  binding.for_each_fixed([&](const IpAddress& fixed) {
+    const auto found = interface_to(fixed);
+    if (!out.empty() || !found || *found) return;
+    out = fmt::format("no local interface leads to {}: see ip route get {}", fixed, fixed);
+  });
+  return out;
 }
 
 }  // namespace fipd

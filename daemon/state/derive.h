@@ -53,6 +53,7 @@ struct Desired {
   std::optional<Refusal> refusal;       // then nothing else
   std::optional<bgp::HostRoute> route;  // none: `waiting` says why
   std::string waiting;
+  bool blind = false;      // the kernel could not be asked: a route that is there had better stay
   unsigned interface = 0;  // that it is, or would be, routed by; 0: `waiting`
   Limits limits;
 
@@ -65,5 +66,9 @@ using InterfaceLookup = FunctionRef<Result<std::optional<unsigned>>(const IpAddr
 [[nodiscard]] Desired derive(const Binding& binding, const DeriveRules& rules, const Host& host,
                              const Bindings& bindings, InterfaceLookup interface_to,
                              Steer steer = Steer::kNone);
+
+// Which of the binding's fixed IPs the kernel would deliver to nobody here, though the binding
+// names an interface: translated packets for it leave again or end here. Empty: none.
+[[nodiscard]] std::string without_way(const Binding& binding, InterfaceLookup interface_to);
 
 }  // namespace fipd

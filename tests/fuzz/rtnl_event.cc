@@ -27,6 +27,7 @@ void decode(const nlmsghdr& header) {
   if (const auto link = fipd::bgp::decode_link(header)) check(!link->link.name.empty());
   if (const auto address = fipd::bgp::decode_address(header))
     check(address->address.interface != 0);
+  if (const auto setting = fipd::bgp::decode_forwarding(header)) check(setting->interface != 0U);
   if (const auto verdict = fipd::bgp::decode_verdict(header)) {
     check(verdict->error >= 0 && verdict->error < 4096);
   }

@@ -52,6 +52,18 @@ def test_a_deleted_tap_withdraws_and_a_new_one_of_its_name_announces_again(bound
     expect_back(bound)
 
 
+def test_a_deleted_tap_costs_no_reading_of_whole_tables(bound):
+    """The kernel tells of its IPv6 routes one by one, and of its IPv4 routes nothing."""
+    def reads():
+        return bound.fipd.ctl("status", "--json").json["counters"]["kernel_reads"]
+    before = reads()
+    bound.instance.unplug()
+    expect_waiting(bound, "leads to")
+    bound.instance.plug()
+    expect_back(bound)
+    assert reads() == before
+
+
 def test_a_renamed_tap_keeps_its_floating_ips(bound):
     host, old = bound.host.namespace, bound.instance.tap
     host.ip(f"link set {old} down", f"link set {old} name tapnew")

@@ -51,6 +51,16 @@ TEST_F(KernelNetworkTest, ListsAddressesOfBothFamilies) {
   EXPECT_THAT(addresses, Not(Contains(LocalAddress{address("192.0.2.10"), t2_})));
 }
 
+TEST_F(KernelNetworkTest, TellsWhichInterfacesForward) {
+  run("sysctl -qw net.ipv4.ip_forward=1 && sysctl -qw net.ipv4.conf.t2.forwarding=0");
+  const auto settings = network_->forwarding().value();
+  EXPECT_THAT(settings, Contains(Forwarding{true, std::nullopt, true}));
+  EXPECT_THAT(settings, Contains(Forwarding{true, t1_, true}));
+  EXPECT_THAT(settings, Contains(Forwarding{true, t2_, false}));
+  EXPECT_THAT(settings, Contains(Forwarding{false, std::nullopt, false}));
+  EXPECT_EQ(settings.size(), 2U * 6) << "five links and all, in both families";
+}
+
 TEST_F(KernelNetworkTest, FindsTheInterfaceOfAnInstance) {
   run("ip route add 10.65.0.13 dev t1 scope link");
   run("ip -6 route add 2001:db8:65::13 dev t2");

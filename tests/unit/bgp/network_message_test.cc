@@ -37,6 +37,36 @@ constexpr std::string_view kUnreachable =
     "00 00 00 00 02 20 00 00  00 00 00 00 00 10 00 00"
     "08 00 01 00 cb 00 71 07";
 
+// Of a dump as KernelNetwork asks for it: net.ipv4.conf.lo, net.ipv4.conf.all,
+// net.ipv6.conf.default.
+constexpr std::string_view kForwarding =
+    "4c 00 00 00 50 00 02 00  07 00 00 00 e8 12 00 00"
+    "02 00 00 00 08 00 01 00  01 00 00 00 08 00 02 00"
+    "01 00 00 00 08 00 03 00  00 00 00 00 08 00 04 00"
+    "00 00 00 00 08 00 08 00  00 00 00 00 08 00 05 00"
+    "00 00 00 00 08 00 06 00  00 00 00 00";
+constexpr std::string_view kForwardingAll =
+    "24 00 00 00 50 00 02 00  07 00 00 00 e8 12 00 00"
+    "02 00 00 00 08 00 01 00  ff ff ff ff 08 00 02 00"
+    "00 00 00 00";
+constexpr std::string_view kForwardingDefault6 =
+    "24 00 00 00 50 00 02 00  07 00 00 00 e8 12 00 00"
+    "0a 00 00 00 08 00 01 00  fe ff ff ff 08 00 02 00"
+    "00 00 00 00";
+
+TEST(NetworkMessage, ReadsForwarding) {
+  EXPECT_EQ(decode_forwarding(Message(kForwarding).header()), (Forwarding{true, 1, true}));
+  EXPECT_EQ(decode_forwarding(Message(kForwardingAll).header()),
+            (Forwarding{true, std::nullopt, false}));
+  EXPECT_FALSE(decode_forwarding(Message(kForwardingDefault6).header()));
+}
+
+TEST(NetworkMessage, TakesNothingFromAChangeOfAnotherSettingThanForwarding) {
+  Message message(kForwardingAll);
+  message.bytes()[30] = std::byte{3};  // NETCONFA_RP_FILTER
+  EXPECT_FALSE(decode_forwarding(message.header()));
+}
+
 TEST(NetworkMessage, ReadsALink) {
   const auto message = decode_link(Message(kLink).header());
   ASSERT_TRUE(message);
@@ -82,7 +112,7 @@ TEST(NetworkMessage, ReadsTheKernelsRefusal) {
 }
 
 TEST(NetworkMessage, NeverReadsBeyondACutMessage) {
-  for (const std::string_view hex : {kLink, kAddress, kPeerAddress, kUnreachable}) {
+  for (const std::string_view hex : {kLink, kAddress, kPeerAddress, kUnreachable, kForwardingAll}) {
     const std::vector<std::byte> whole = bytes_of(hex);
     for (std::size_t size = sizeof(nlmsghdr); size <= whole.size(); ++size) {
       std::vector<std::byte> cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
@@ -90,7 +120,7 @@ TEST(NetworkMessage, NeverReadsBeyondACutMessage) {
       Message message(std::move(cut));
       message.header().nlmsg_len = static_cast<std::uint32_t>(size);
       const bool any = decode_link(message.header()) || decode_address(message.header()) ||
-                       decode_verdict(message.header());
+                       decode_verdict(message.header()) || decode_forwarding(message.header());
       if (size < 20 || size == whole.size()) {
         EXPECT_EQ(any, size == whole.size()) << size;
       }

@@ -36,6 +36,10 @@ class Listener : public NetworkObserver {
                                 event.removed ? " removed" : ""));
     ports.push_back(event.port);
   }
+  void forwarding_changed(const Forwarding& setting) override {
+    heard.push_back(fmt::format("forwarding {} {} {}", setting.v4 ? "ipv4" : "ipv6",
+                                setting.interface.value_or(0), setting.on ? "on" : "off"));
+  }
   void network_overrun() override {
     heard.push_back("overrun");
     ++overruns;
@@ -142,6 +146,16 @@ TEST_F(NetworkMonitorTest, HearsAddressesComeAndGo) {
   EXPECT_TRUE(hears("address 192.0.2.1 removed"));
   run("ip addr add 2001:db8:1::1/64 dev t1 nodad");
   EXPECT_TRUE(hears("address 2001:db8:1::1 added"));
+}
+
+TEST_F(NetworkMonitorTest, HearsOfForwarding) {
+  run("sysctl -qw net.ipv4.ip_forward=1");
+  EXPECT_TRUE(hears("forwarding ipv4 0 on"));
+  EXPECT_TRUE(hears(fmt::format("forwarding ipv4 {} on", t1_)));
+  run("sysctl -qw net.ipv6.conf.all.forwarding=1");
+  EXPECT_TRUE(hears("forwarding ipv6 0 on"));
+  run("ip link add m0 type veth peer name m0p");
+  EXPECT_TRUE(hears(fmt::format("forwarding ipv4 {} on", if_nametoindex("m0"))));
 }
 
 TEST_F(NetworkMonitorTest, SkipsWhatTheKernelKeepsForItself) {

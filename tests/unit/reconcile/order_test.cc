@@ -49,6 +49,22 @@ TEST_F(Order, AnAddressWhoseTapWentJustBeforeItsBindingLingersToo) {
   EXPECT_THAT(effects(), ElementsAre("nat[-dnat 172.16.1.3, -snat 10.65.0.13]"));
 }
 
+// The kernel tells of IPv6 routes that went with a tap, so that the whole table is read.
+TEST_F(Order, AnAddressWhoseRouteWasFoundGoneLingersToo) {
+  start();
+  put("172.16.1.3", "10.65.0.13");
+  routes_.lose_interface(7);
+  bgp::RouteEvent event{.destination = *Prefix::parse("2001:db8:1::3/128")};
+  event.table = rules_.route_table;
+  event.removed = true;
+  reconciler_->route_changed(event);
+  reconciler_->link_removed(7);
+  settle();
+  remove("172.16.1.3");
+  EXPECT_EQ(state_of("172.16.1.3"), State::kWithdrawing);
+  EXPECT_TRUE(nat_.elements.contains({nat::Map::kFixedByFloating, address("172.16.1.3")}));
+}
+
 TEST_F(Order, AnAddressThatLostItsRouteLongAgoGoesAtOnce) {
   start();
   put("172.16.1.3", "10.65.0.13");

@@ -90,14 +90,88 @@ TEST_F(Refusal, AKernelThatCannotBeReadWithdrawsNothingAndIsReported) {
   EXPECT_TRUE(effects().empty());
 }
 
-TEST_F(Refusal, AFailedFlushIsNotTheEndOfFlushing) {
+TEST_F(Refusal, AFlushThatFailedIsTriedAgainWithThoseSince) {
   start();
   put("172.16.1.3", "10.65.0.13");
   connections_.next_failure = Error::from_errno(ENOBUFS, "conntrack");
   put("172.16.1.3", "10.65.0.14");
   put("172.16.1.3", "10.65.0.15");
   run_for(std::chrono::milliseconds(20));
-  EXPECT_EQ(connections_.journal.size(), 2u);
+  ASSERT_EQ(reconciler_->problems().size(), 1u);
+  EXPECT_THAT(reconciler_->problems()[0], testing::HasSubstr("No buffer space"));
+  run_for(std::chrono::milliseconds(300));
+  ASSERT_EQ(connections_.journal.size(), 2u);
+  ASSERT_EQ(connections_.journal[1].size(), 2u);
+  EXPECT_EQ(connections_.journal[1][0].fixed, address("10.65.0.13"));
+  EXPECT_EQ(connections_.journal[1][1].fixed, address("10.65.0.14"));
+  EXPECT_TRUE(reconciler_->problems().empty());
+}
+
+TEST_F(Refusal, NothingIsPromisedWhileTheKernelCanNeitherBeWrittenNorRead) {
+  start();
+  nat_.next_failure = Error::from_errno(ENOBUFS, "nft");  // of the commit
+  nat_.read_failure = Error::from_errno(ENOMEM, "nft");
+  reconciler_->put(claim("172.16.1.3", "10.65.0.13"));
+  run_for(std::chrono::milliseconds(500));
+  EXPECT_FALSE(known("172.16.1.3"));
+  EXPECT_FALSE(routes_.has(address("172.16.1.3")));
+  nat_.read_failure.reset();
+  settle();
+  EXPECT_EQ(state_of("172.16.1.3"), State::kRouted);
+  EXPECT_TRUE(nat_.elements.contains({nat::Map::kFixedByFloating, address("172.16.1.3")}));
+}
+
+TEST_F(Refusal, RulesThatTheKernelCannotHaveHoldUpOnlyWhoNeedsThem) {
+  start();
+  nat_.limits_failure = Error::from_errno(ENOENT, "nft: limit");
+  reconciler_->begin_batch();
+  Claim limited = claim("172.16.1.3", "10.65.0.13");
+  limited.binding.extras.edit().limits.emplace().connections = 5;
+  reconciler_->put(limited);
+  reconciler_->put(claim("172.16.1.4", "10.65.0.14"));
+  reconciler_->end_batch();
+  settle();
+  EXPECT_EQ(state_of("172.16.1.3"), State::kFailed);
+  EXPECT_FALSE(routes_.has(address("172.16.1.3")));
+  EXPECT_EQ(state_of("172.16.1.4"), State::kRouted);
+  put("172.16.1.5", "10.65.0.15");
+  EXPECT_EQ(state_of("172.16.1.5"), State::kRouted);
+  EXPECT_TRUE(reconciler_->problems().empty()) << "the kernel can be read";
+  nat_.limits_failure.reset();
+  run_for(std::chrono::milliseconds(800));
+  EXPECT_EQ(state_of("172.16.1.3"), State::kRouted);
+}
+
+TEST_F(Refusal, ALookupThatFailsWithdrawsNothingAndIsTriedAgain) {
+  start();
+  network_.set_route(address("10.65.0.13"), 7);
+  network_.set_route(address("10.65.0.14"), 8);
+  put("172.16.1.3", "10.65.0.13", "");
+  (void)effects();
+  network_.fail_with(Error::from_errno(ENOBUFS, "rtnetlink"));
+  reconciler_->nat_overrun();
+  put("172.16.1.4", "10.65.0.14", "");
+  EXPECT_EQ(state_of("172.16.1.3"), State::kRouted);
+  EXPECT_EQ(state_of("172.16.1.4"), State::kWaiting);
+  EXPECT_TRUE(effects().empty());
+  network_.fail_with(std::nullopt);
+  run_for(std::chrono::milliseconds(1300));
+  EXPECT_EQ(state_of("172.16.1.4"), State::kRouted) << "nobody marked it";
+}
+
+TEST_F(Refusal, LinksThatCouldNotBeReadAfterLostEventsAreReadLater) {
+  start();
+  put("172.16.1.3", "10.65.0.13", "tap3");
+  EXPECT_EQ(state_of("172.16.1.3"), State::kWaiting);
+  network_.set_link(9, "tap3");
+  network_.fail_with(Error::from_errno(ENOBUFS, "rtnetlink"));
+  reconciler_->network_overrun();
+  run_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(reconciler_->problems().size(), 1u);
+  network_.fail_with(std::nullopt);
+  settle();
+  EXPECT_EQ(state_of("172.16.1.3"), State::kRouted);
+  EXPECT_TRUE(reconciler_->problems().empty());
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::UnorderedElementsAre;
 
 class Repair : public BenchTop {
  protected:
@@ -50,7 +51,9 @@ TEST_F(TwoSources, OrphansAreKeptUntilEverySourceIsComplete) {
   leave("172.16.1.4", "10.65.0.14");
   start_with({claim("172.16.1.3", "10.65.0.13")}, {0});
   EXPECT_THAT(effects(), IsEmpty());
-  EXPECT_EQ(reconciler_->problems().size(), 1u);
+  ASSERT_EQ(reconciler_->problems().size(), 1u);
+  EXPECT_TRUE(reconciler_->problems()[0].starts_with("1 floating IP(s) of an earlier run"))
+      << "nobody speaks for it; for the other one somebody does";
   reconciler_->set_complete(1);
   settle();
   EXPECT_THAT(effects(), ElementsAre("remove route 172.16.1.4 dev 7"));
@@ -103,11 +106,45 @@ TEST_F(Repair, ADeletedRouteComesBack) {
   start();
   put("172.16.1.3", "10.65.0.13");
   (void)effects();
+  const auto reads = reconciler_->counters().kernel_reads;
   routes_.lose({address("172.16.1.3"), 1024, 7});
   reconciler_->route_changed({*Prefix::parse("172.16.1.3/32"), 172, 172, 1024, true, 4711});
   settle();
   EXPECT_THAT(effects(), ElementsAre("add route 172.16.1.3 dev 7"));
   EXPECT_EQ(reconciler_->counters().repairs, 1u);
+  EXPECT_EQ(reconciler_->counters().kernel_reads, reads) << "the event says all";
+}
+
+TEST_F(Repair, ARouteThatIsSaidToBeGoneAndHasComeBackIsFound) {
+  start();
+  put("172.16.1.3", "10.65.0.13");
+  (void)effects();
+  reconciler_->route_changed({*Prefix::parse("172.16.1.3/32"), 172, 172, 1024, true, 4711});
+  settle();
+  run_for(std::chrono::milliseconds(300));
+  EXPECT_EQ(state_of("172.16.1.3"), State::kRouted);
+  EXPECT_THAT(effects(), IsEmpty());
+}
+
+TEST_F(Repair, ManyRoutesThatAreGoneAreReadAtOnce) {
+  start();
+  const auto text = [](int i) { return fmt::format("172.16.{}.{}", i / 250, i % 250); };
+  reconciler_->begin_batch();
+  for (int i = 0; i < 2000; ++i) {
+    reconciler_->put(claim(text(i), fmt::format("10.65.{}.{}", i / 250, i % 250)));
+  }
+  reconciler_->end_batch();
+  settle();
+  (void)effects();
+  const auto reads = reconciler_->counters().kernel_reads;
+  routes_.lose_all();
+  for (int i = 0; i < 2000; ++i) {
+    reconciler_->route_changed({*Prefix::parse(text(i) + "/32"), 172, 172, 1024, true, 4711});
+  }
+  settle();
+  EXPECT_EQ(routes_.routes().size(), 2000u);
+  EXPECT_EQ(effects().size(), 2000u);
+  EXPECT_EQ(reconciler_->counters().kernel_reads, reads + 1);
 }
 
 TEST_F(Repair, ARouteOfOursThatNobodyBoundGoes) {
@@ -173,7 +210,8 @@ class DuringAReading : public Repair {
       looked_.set_value();
       let_go_.get_future().wait();
     };
-    lose("172.16.1.3");
+    routes_.lose({address("172.16.1.3"), 1024, 7});
+    reconciler_->route_changed({*Prefix::parse("172.16.1.9/32"), 172, 172, 1024, false, 4711});
     const auto looked = looked_.get_future();
     while (looked.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) run_for(1ms);
     (void)effects();
@@ -210,7 +248,7 @@ TEST_F(DuringAReading, TheAnswerIsAlsoForWhatBecameSuspectSince) {
   stop_in_a_reading();
   lose("172.16.1.4");
   EXPECT_THAT(answered_after(),
-              ElementsAre("add route 172.16.1.3 dev 7", "add route 172.16.1.4 dev 7"));
+              UnorderedElementsAre("add route 172.16.1.3 dev 7", "add route 172.16.1.4 dev 7"));
 }
 
 TEST_F(DuringAReading, TheAnswerIsAlsoForRulesThatWereLostSince) {

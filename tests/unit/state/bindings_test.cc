@@ -72,6 +72,19 @@ TEST(Bindings, RemovingWhatAnotherOriginClaimsDoesNothing) {
   EXPECT_NE(bindings.winner(kFloating), nullptr);
 }
 
+TEST(Bindings, KnowWhichFamiliesThereAre) {
+  Bindings bindings;
+  EXPECT_FALSE(bindings.any_v4() || bindings.any_v6());
+  bindings.put(claim("2001:db8:1::3", "2001:db8:65::13", 0, 1, "api"));
+  EXPECT_TRUE(!bindings.any_v4() && bindings.any_v6());
+  bindings.put(claim("172.16.1.3", "10.65.0.13", 0, 1, "api"));
+  bindings.put(claim("172.16.1.3", "10.65.0.14", 0, 2, "api"));
+  bindings.remove(address("2001:db8:1::3"), "api");
+  EXPECT_TRUE(bindings.any_v4() && !bindings.any_v6());
+  bindings.remove(kFloating, "api");
+  EXPECT_FALSE(bindings.any_v4() || bindings.any_v6());
+}
+
 TEST(Bindings, IndexesFollowTheWinnerOnly) {
   Bindings bindings;
   const IpAddress thirteen = address("10.65.0.13");

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "daemon/state/forward.h"
+
 namespace fipd {
 namespace {
 
@@ -104,6 +106,22 @@ TEST_F(Derive, FollowsTheKernelsRouteWhereNoInterfaceIsNamed) {
   EXPECT_FALSE(desired.route);
   EXPECT_TRUE(desired.translated());
   EXPECT_NE(desired.waiting.find("10.65.0.13"), std::string::npos);
+}
+
+TEST_F(Derive, WhereTheKernelWouldDeliverToNobodyIsAskedOnlyOfNamedInterfaces) {
+  const auto lookup = [this](const IpAddress& fixed) -> Result<std::optional<unsigned>> {
+    if (fixed == address("10.65.0.14")) return std::optional<unsigned>();
+    return kernel_interface_;
+  };
+  kernel_interface_ = 9;  // a bridge, of which the tap is a port
+  Binding wanted = binding("172.16.1.3", "10.65.0.13");
+  EXPECT_EQ(without_way(wanted, lookup), "");
+  wanted.extras.edit().forwards = {*parse_forward("tcp/22=10.65.0.13:22"),
+                                   *parse_forward("tcp/80=10.65.0.14:8080")};
+  EXPECT_EQ(without_way(wanted, lookup),
+            "no local interface leads to 10.65.0.14: see ip route get 10.65.0.14");
+  wanted.interface.clear();
+  EXPECT_EQ(without_way(wanted, lookup), "");
 }
 
 TEST_F(Derive, WaitsForAnInterfaceThatIsAbsentDownOrWithoutCarrier) {
