@@ -136,9 +136,9 @@ asio::awaitable<Outcome> EtcdSource::follow() {
   using asio::experimental::awaitable_operators::operator&&;
   Result<Reading> reading = co_await read();
   if (!reading) co_return fail(std::move(reading).error());
+  const std::int64_t since = reading->header.revision + 1;
   co_await take(std::move(*reading));
   Round round(executor_);
-  const std::int64_t since = header_.revision + 1;
   EtcdRange claims = range_of(options_.keys.prefix);
   claims.revision = since;
   Outcome watched = co_await watch(claims, round);
@@ -227,6 +227,13 @@ void EtcdSource::check_cluster(const Reading& reading) {
   if (distrust_ && reading.ready > *distrust_) distrust_.reset();
 }
 
+// Whatever etcd answers tells how far it is, although nothing of ours changed: it may be restored
+// to before that and written to again until it is beyond the last change that we took.
+void EtcdSource::note_seen(const EtcdHeader& header) {
+  if (header.cluster != header_.cluster) return;
+  header_.revision = std::max(header_.revision, header.revision);
+}
+
 // Where nobody says that etcd is complete, it is once nothing of what we know is missing.
 void EtcdSource::review_trust() {
   if (!read_) return;
@@ -283,7 +290,10 @@ asio::awaitable<Outcome> EtcdSource::take_all(EtcdClient::Watch& watch) {
 
 // In the order of the events: a message may hold several revisions of one key.
 asio::awaitable<Outcome> EtcdSource::take(EtcdWatchReply reply) {
-  if (reply.events.empty()) co_return success();
+  if (reply.events.empty()) {
+    note_seen(reply.header);
+    co_return success();
+  }
   if (has_parts() && brings_new(reply)) {
     Outcome learned = co_await learn_parts();
     if (!learned) co_return learned;
@@ -296,7 +306,7 @@ asio::awaitable<Outcome> EtcdSource::take(EtcdWatchReply reply) {
     if (++done % kSlice == 0) co_await asio::post(executor_, asio::use_awaitable);
   }
   sink_.end_batch();
-  header_.revision = std::max(header_.revision, reply.header.revision);
+  note_seen(reply.header);
   end_work();
   to_save_.notify_all();
   to_settle_.notify_all();
@@ -355,6 +365,7 @@ asio::awaitable<Outcome> EtcdSource::look(bool& well) {
   Result<EtcdRangeReply> reply = co_await ask(ready);
   well = reply && reply->header.cluster == header_.cluster && reply->header.revision >= known;
   if (!reply) co_return fail(std::move(reply).error());
+  if (well) note_seen(reply->header);
   const std::int64_t word = reply->pairs.empty() ? 0 : reply->pairs.front().revision;
   if (has_word() && (distrust_ || !complete_) && word > ready_read_) well = false;
   co_return success();
@@ -362,11 +373,15 @@ asio::awaitable<Outcome> EtcdSource::look(bool& well) {
 
 asio::awaitable<void> EtcdSource::run_saves() {
   asio::steady_timer timer(executor_);
+  auto header_due = Signal::Clock::now() + options_.save_header;
   for (;;) {
-    if (!store_ || (!unsaved_.whole && unsaved_.events.empty())) {
-      co_await to_save_.wait();
+    const bool news = unsaved_.whole || !unsaved_.events.empty();
+    const auto due = store_ && read_ ? header_due : Signal::Clock::time_point::max();
+    if (!store_ || (!news && Signal::Clock::now() < due)) {
+      co_await to_save_.wait(due);
       continue;
     }
+    header_due = Signal::Clock::now() + options_.save_header;
     co_await begin_work();
     Unsaved now = std::exchange(unsaved_, {});
     EtcdSnapshot snapshot;

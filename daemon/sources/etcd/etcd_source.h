@@ -35,6 +35,8 @@ struct EtcdSourceOptions {
   // Whether etcd lives, is the same cluster and has not gone back in time: a watch alone would not
   // tell.
   std::chrono::milliseconds probe{5000};
+  // How old the revision on disk may be while nothing of ours changes.
+  std::chrono::milliseconds save_header{60000};
   std::chrono::milliseconds retry_min{200};  // doubling, with jitter
   std::chrono::milliseconds retry_max{10000};
 };
@@ -110,6 +112,7 @@ class EtcdSource {
   void end_work();
   void note(const Outcome& outcome);
   void check_cluster(const Reading& reading);
+  void note_seen(const EtcdHeader& header);
   void review_trust();
   void tell(const std::string& kind, const std::string& text);
   void refresh_report();
@@ -136,7 +139,7 @@ class EtcdSource {
   Signal to_save_;
   Signal to_settle_;
 
-  EtcdHeader header_;   // up to here we know it
+  EtcdHeader header_;   // the newest that we heard of
   EtcdHeader trusted_;  // the same while distrust_ holds: before etcd was wiped or restored
   bool read_ = false;   // since the start
   std::int64_t ready_read_ = 0;
