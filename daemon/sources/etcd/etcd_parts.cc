@@ -19,12 +19,12 @@ bool EtcdSource::brings_new(const EtcdWatchReply& reply) const {
 
 // Two watches say nothing of the order between them: a claim that is only to be prepared would be
 // announced until the other one speaks. A part is written before its claim, so who sees the claim
-// finds the part.
+// finds the part. Nobody else is at the records from the question on: an end of a part that the
+// answer still has is taken after it.
 asio::awaitable<Outcome> EtcdSource::learn_parts() {
+  co_await begin_work();
   Reading reading;
   Outcome read = co_await read_range(range_of(options_.keys.parts_prefix), reading);
-  if (!read) co_return read;
-  co_await begin_work();
   sink_.begin_batch();
   for (EtcdPair& pair : reading.pairs) {
     EtcdEvent event;
@@ -33,7 +33,7 @@ asio::awaitable<Outcome> EtcdSource::learn_parts() {
   }
   sink_.end_batch();
   end_work();
-  co_return success();
+  co_return read;
 }
 
 asio::awaitable<Result<EtcdRangeReply>> EtcdSource::ask(EtcdRange range) {

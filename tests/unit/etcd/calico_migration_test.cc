@@ -5,6 +5,7 @@
 
 #include "daemon/sources/etcd/calico_endpoint.h"
 #include "daemon/sources/etcd/etcd_records.h"
+#include "tests/unit/etcd/calico_words.h"
 
 namespace fipd {
 namespace {
@@ -17,22 +18,6 @@ using ::testing::SizeIs;
 using Role = Claim::Role;
 
 const std::string kHost = "rack1-c1";
-
-// As networking-calico writes them.
-std::string end_of(const std::string& host) {
-  return R"({"workloadEndpoint":{"hostname":")" + host +
-         R"(","orchestratorID":"openstack","workloadID":"openstack/9a7e0868-da","endpointID":"8ab8"}})";
-}
-std::string migration(const std::string& source, const std::string& target) {
-  return R"({"apiVersion":"projectcalico.org/v3","kind":"LiveMigration","metadata":{"name":"x",)"
-         R"("namespace":"openstack"},"spec":{"source":)" +
-         end_of(source) + R"(,"target":)" + end_of(target) + "}}";
-}
-std::string endpoint(const std::string& floating) {
-  return R"({"spec":{"node":"rack1-c1","interfaceName":"tap9","ipNetworks":["10.65.0.13/32"],)"
-         R"("ipNATs":[{"internalIP":"10.65.0.13","externalIP":")" +
-         floating + R"("}]}})";
-}
 
 class CalicoMigrationTest : public ::testing::Test {
  protected:
