@@ -244,9 +244,10 @@ void EtcdSource::review_trust() {
 }
 
 asio::awaitable<void> EtcdSource::take(Reading reading) {
+  co_await begin_work();
+  // Not before: whoever ends other work would look at the old records, which lack nothing.
   check_cluster(reading);
   const bool trusted = !distrust_ && (!has_word() || reading.ready != 0);
-  co_await begin_work();
   auto job = [records = records_, pairs = std::move(reading.pairs), trusted, hold = options_.hold,
               most = options_.max]() mutable {
     records->set_limit(most);
