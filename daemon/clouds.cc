@@ -58,6 +58,7 @@ Outcome Daemon::open_etcd() {
   status.host = host;
   etcd_status_ = std::make_unique<EtcdStatus>(context_.get_executor(), std::move(*client),
                                               std::move(status), *this, events_);
+  etcd_->on_restored([this] { etcd_status_->begin_anew(); });
   return success();
 }
 

@@ -223,6 +223,7 @@ void EtcdSource::check_cluster(const Reading& reading) {
     tell("source", fmt::format("it was wiped or restored; nothing is removed until {}",
                                has_word() ? "its controller says that it is complete"
                                           : "all its keys are back, or 'fipctl accept'"));
+    if (restored_) restored_();
   }
   if (distrust_ && reading.ready > *distrust_) distrust_.reset();
 }

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -66,6 +67,8 @@ class EtcdSource {
   // Carries out the held removals. How many.
   boost::asio::awaitable<std::size_t> accept();
   void configure(const HoldRule& hold, std::size_t max);
+  // Whom to tell that etcd was wiped or restored. Before run().
+  void on_restored(std::function<void()> then) { restored_ = std::move(then); }
 
  private:
   struct Reading {
@@ -146,6 +149,7 @@ class EtcdSource {
   // etcd was wiped or restored, as read at this revision: nothing is removed before the
   // controller's word of a later one, or what stands for it.
   std::optional<std::int64_t> distrust_;
+  std::function<void()> restored_;
   bool complete_ = false;
   SourceReport report_;
   std::vector<RefusedWord> refused_;

@@ -95,6 +95,7 @@ asio::awaitable<Outcome> EtcdStatus::round() {
 // Kept alive at a third of its time. A failure to reach etcd does not end it: etcd does, in its
 // own time.
 asio::awaitable<Outcome> EtcdStatus::hold_lease() {
+  if (std::exchange(anew_, false)) lease_ = 0;
   if (lease_ != 0 && Clock::now() < lease_due_) co_return success();
   Result<EtcdLease> lease = fail(ErrorCode::kInternal, "not asked");
   if (lease_ != 0) {

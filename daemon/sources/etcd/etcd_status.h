@@ -42,6 +42,8 @@ class EtcdStatus {
              EtcdStatusOptions options, Service& service, EventHub& events);
 
   boost::asio::awaitable<void> run();
+  // etcd may have lost what was written, and have kept the lease. All is written again.
+  void begin_anew() { anew_ = true; }
   // Why etcd does not have it, in a sentence; empty where it has.
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
@@ -81,6 +83,7 @@ class EtcdStatus {
   std::string agent_;
   Clock::time_point agent_due_;
   std::int64_t lease_ = 0;
+  bool anew_ = false;
   Clock::time_point lease_due_;
   std::string problem_;
 };
