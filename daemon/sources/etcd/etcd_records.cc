@@ -174,25 +174,36 @@ ClaimChanges EtcdRecords::load(std::vector<EtcdPair> pairs, bool trusted, const 
   std::erase_if(bad_, [&](const auto& each) { return !present.contains(each.first); });
   for (EtcdPair& pair : pairs) put(std::move(pair), out);
   hold(std::move(missing));
-  if (!trusted || rule.holds(held(), before)) return out;
-  if (settle_.count() > 0) {
-    const Keys gone = held_;
-    for (const std::string& key : gone) leave(key, now);
-    return out;
-  }
-  ClaimChanges gone = accept();
-  out.removals.insert(out.removals.end(), gone.removals.begin(), gone.removals.end());
+  if (trusted && !rule.holds(held(), before)) let_go(now, out);
   return out;
+}
+
+// What is held goes as if its DELETE had been seen.
+ClaimChanges EtcdRecords::let_go(Clock::time_point now) {
+  ClaimChanges out;
+  let_go(now, out);
+  return out;
+}
+
+void EtcdRecords::let_go(Clock::time_point now, ClaimChanges& out) {
+  const Keys gone = held_;
+  for (const std::string& key : gone) end(key, now, out);
+}
+
+void EtcdRecords::end(const std::string& key, Clock::time_point now, ClaimChanges& out) {
+  if (settle_.count() > 0) {
+    leave(key, now);
+  } else {
+    remove(key, out);
+  }
 }
 
 ClaimChanges EtcdRecords::apply(const EtcdEvent& event, Clock::time_point now) {
   ClaimChanges out;
   if (!event.removed) {
     put(event.pair, out);
-  } else if (settle_.count() > 0) {
-    leave(event.pair.key, now);
   } else {
-    remove(event.pair.key, out);
+    end(event.pair.key, now, out);
   }
   return out;
 }

@@ -35,8 +35,9 @@ class EtcdRecords {
   [[nodiscard]] ClaimChanges load(std::vector<EtcdPair> pairs, bool trusted, const HoldRule& rule,
                                   Clock::time_point now = {});
   [[nodiscard]] ClaimChanges apply(const EtcdEvent& event, Clock::time_point now = {});
-  // The held removals.
+  // The held removals: at once, or with the time that a removed key has.
   [[nodiscard]] ClaimChanges accept();
+  [[nodiscard]] ClaimChanges let_go(Clock::time_point now = {});
   // The removals that nobody took back; appends their keys to `gone`.
   [[nodiscard]] ClaimChanges settled(Clock::time_point now, std::vector<std::string>& gone);
   // When the next of them is due.
@@ -85,6 +86,8 @@ class EtcdRecords {
   void quarantine(const EtcdPair& pair, std::string problem);
   [[nodiscard]] bool stays(const std::string& key, const Bad& bad) const;
   void leave(const std::string& key, Clock::time_point now);
+  void end(const std::string& key, Clock::time_point now, ClaimChanges& out);
+  void let_go(Clock::time_point now, ClaimChanges& out);
   [[nodiscard]] bool over_limit(const Known* known, std::size_t claims) const;
   void hold(Keys keys);
   void release(const std::string& key);

@@ -85,11 +85,15 @@ void EtcdSource::load() {
     return refresh_report();
   }
   header_ = snapshot->header;
-  ClaimChanges changes = records_->load(std::move(snapshot->pairs), false, options_.hold);
+  hand_on(records_->load(std::move(snapshot->pairs), false, options_.hold));
+  refresh_report();
+}
+
+void EtcdSource::hand_on(ClaimChanges changes) {
   sink_.begin_batch();
   for (Claim& claim : changes.puts) sink_.put(std::move(claim));
+  for (const auto& removal : changes.removals) sink_.remove(removal.floating, removal.origin);
   sink_.end_batch();
-  refresh_report();
 }
 
 void EtcdSource::configure(const HoldRule& hold, std::size_t max) {
@@ -235,10 +239,15 @@ void EtcdSource::note_seen(const EtcdHeader& header) {
   header_.revision = std::max(header_.revision, header.revision);
 }
 
-// Where nobody says that etcd is complete, it is once nothing of what we know is missing.
+// Where nobody says that etcd is complete, it is once no floating IP that we know is missing. A key
+// that is, and claims none, has no say in that, and goes then: a migration that has ended.
 void EtcdSource::review_trust() {
   if (!read_) return;
-  if (distrust_ && !has_word() && records_->held() == 0) distrust_.reset();
+  if (distrust_ && !has_word() && records_->held() == 0) {
+    distrust_.reset();
+    hand_on(records_->let_go(EtcdRecords::Clock::now()));
+    unsaved_.whole = true;
+  }
   const bool trusted = !distrust_ && (!has_word() || ready_read_ != 0);
   if (trusted && !complete_) sink_.set_complete(options_.rank);
   complete_ = complete_ || trusted;
@@ -320,9 +329,7 @@ void EtcdSource::take_event(EtcdEvent event) {
     return event.removed ? !records_->knows(event.pair.key) : records_->holds(event.pair);
   };
   const bool before = in_force();
-  ClaimChanges changes = records_->apply(event, EtcdRecords::Clock::now());
-  for (Claim& claim : changes.puts) sink_.put(std::move(claim));
-  for (const auto& removal : changes.removals) sink_.remove(removal.floating, removal.origin);
+  hand_on(records_->apply(event, EtcdRecords::Clock::now()));
   // On disk is what is in force: not a bad value, nor a removal that has to settle.
   const bool news = !before && in_force();
   if (news && !unsaved_.whole) unsaved_.events.push_back(std::move(event));

@@ -104,6 +104,7 @@ class EtcdSource {
   boost::asio::awaitable<Outcome> take_all(EtcdClient::Watch& watch);
   boost::asio::awaitable<Outcome> take(EtcdWatchReply reply);
   void take_event(EtcdEvent event);
+  void hand_on(ClaimChanges changes);
   boost::asio::awaitable<void> probe(Round& round);
   boost::asio::awaitable<Outcome> look(bool& well);
   // Parts in migrations (etcd_parts.cc).

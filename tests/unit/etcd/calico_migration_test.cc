@@ -131,6 +131,17 @@ TEST_F(CalicoMigrationTest, TheSourceLeavesAndServesAgainWhereItFails) {
   EXPECT_THAT(roles(later()), ElementsAre(Role::kServing));
 }
 
+TEST_F(CalicoMigrationTest, AMigrationThatASnapshotLacksHasEnded) {
+  for (const auto settle : {std::chrono::seconds(0), std::chrono::seconds(2)}) {
+    records_ = EtcdRecords(keys_, 3, settle);
+    put(here_, migration("c2", kHost));
+    put(endpoint_, endpoint("172.16.1.3"));
+    const std::vector<EtcdPair> left{{endpoint_, endpoint("172.16.1.3"), revision_}};
+    const ClaimChanges changes = records_.load(left, true, {}, now_);
+    EXPECT_THAT(roles(settle.count() > 0 ? later() : changes), ElementsAre(Role::kServing));
+  }
+}
+
 TEST_F(CalicoMigrationTest, TheSnapshotRemembersParts) {
   put(here_, migration("c2", kHost));
   put(endpoint_, endpoint("172.16.1.3"));

@@ -80,5 +80,22 @@ TEST_F(CalicoSourceTest, AWipeThatIsNoticedDuringOtherWorkStaysNoticed) {
   EXPECT_EQ(source_->report().held, 1U);
 }
 
+TEST_F(CalicoSourceTest, AMigrationThatAWipedEtcdLacksEndsWhenAllFloatingIpsAreBack) {
+  for (const milliseconds settle : {milliseconds(0), milliseconds(100)}) {
+    options_.settle = settle;
+    etcd_.put(migration_, migration("c2", kHere));
+    etcd_.put(endpoint_, endpoint("172.16.1.3"));
+    start_and_read();
+    ASSERT_TRUE(until([&] { return role() == Role::kTarget; }));
+    EtcdFake::State filled = etcd_.state();
+    ++filled.cluster;
+    filled.keys.erase(migration_);
+    etcd_.restore(filled);
+    EXPECT_TRUE(until([&] { return role() == Role::kServing; }));
+    stop();
+    std::filesystem::remove(options_.snapshot);
+  }
+}
+
 }  // namespace
 }  // namespace fipd
