@@ -152,7 +152,7 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
     if (now >= next_check_ || !watch_.attached()) {
       next_check_ = now + options_.retry;
       attach();
-      rescan_ = rescan_ || !complete_ || has_problem();
+      rescan_ = rescan_ || scan_failed_ || !complete_ || has_problem();
     }
     if (rescan_ && watch_.attached()) co_await scan();
     if (stopped_) co_return;
@@ -187,7 +187,7 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
       return directory_problem(attached.error().message() +
                                ": make it readable; until then nothing is added or removed");
     }
-    directory_problem("");
+    if (!scan_failed_) directory_problem("");
     if (!*attached) return;
     notes_.clear();
     rescan_ = true;
@@ -213,10 +213,9 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
     auto list = [directory = options_.directory] { return list_files(directory); };
     const Result<std::vector<FoundFile>> found = co_await background_.run(std::move(list));
     if (stopped_) co_return;
-    if (!found) {
-      directory_problem(found.error().message());
-      co_return;
-    }
+    scan_failed_ = !found;
+    directory_problem(found ? "" : found.error().message());
+    if (!found) co_return;
     const Clock::time_point now = Clock::now();
     std::map<std::string_view, bool> present;
     for (const FoundFile& file : *found) {
@@ -332,7 +331,7 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
                                   held, claims_->size(), options_.directory.string()));
     }
     const auto good = [](const auto& file) { return file.second.good; };
-    const bool whole = scanned_ && !rescan_ && !lost_ && watch_.attached() && notes_.empty() &&
+    const bool whole = scanned_ && !rescan_ && !scan_failed_ && !lost_ && watch_.attached() && notes_.empty() &&
                        Clock::now() >= complete_after_ &&
                        std::all_of(known_.begin(), known_.end(), good);
     if (whole && !complete_) {
@@ -384,6 +383,7 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
   bool stopped_ = false;
   bool scanned_ = false;  // at least once
   bool rescan_ = true;
+  bool scan_failed_ = false;  // the last one: what it was to find is still unknown
   bool lost_ = false;     // the directory was away
   bool swapped_ = false;  // another directory is at its path
   bool missing_at_start_ = false;

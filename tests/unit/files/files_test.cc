@@ -1,5 +1,6 @@
 #include "daemon/sources/files.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -327,6 +328,47 @@ TEST_F(FilesTest, FollowsALinkThatIsTurnedToAnotherRelease) {
   fs::create_symlink(root_ / "2", at("..new"));
   fs::rename(at("..new"), at("..data"));
   ASSERT_TRUE(claimed(4));
+}
+
+// Descriptors run out: directories cannot be listed, links can be turned.
+class NoMoreFiles {
+ public:
+  NoMoreFiles() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const int next = ::dup(0);  // the lowest that is free
+    ::close(next);
+    const rlimit none{static_cast<rlim_t>(next), before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoMoreFiles() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  NoMoreFiles(const NoMoreFiles&) = delete;
+  NoMoreFiles& operator=(const NoMoreFiles&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(FilesTest, LooksAgainForWhatItCouldNotList) {
+  fs::create_directories(root_ / "1");
+  fs::create_directories(root_ / "2");
+  std::ofstream(root_ / "1" / "a.toml") << bindings(0, 3);
+  std::ofstream(root_ / "2" / "a.toml") << bindings(0, 4);
+  fs::create_symlink(root_ / "1", at("..data"));
+  fs::create_symlink("..data/a.toml", at("a.toml"));
+  start();
+  ASSERT_TRUE(complete());
+  fs::create_symlink(root_ / "2", root_ / "new");
+  {
+    const NoMoreFiles none;
+    fs::rename(root_ / "new", at("..data"));
+    ASSERT_TRUE(until([&] { return !problem().empty(); }));
+    EXPECT_THAT(problem(), HasSubstr("Too many open files"));
+    turn(2 * options_.retry);
+    EXPECT_THAT(problem(), HasSubstr("Too many open files")) << "until it was listed";
+    EXPECT_EQ(events_.size(), 1U);
+  }
+  ASSERT_TRUE(claimed(4));
+  EXPECT_TRUE(until([&] { return problem().empty(); }));
 }
 
 TEST_F(FilesTest, RefusesMoreThanTheLimit) {
