@@ -21,7 +21,9 @@ FileChanges FileClaims::update(const std::vector<FileUpdate>& updates, const Hol
     const auto known = files_.find(update.path);
     if (known == files_.end() && !update.content) continue;
     const std::size_t before = known == files_.end() ? 0 : size_of(known->second.content);
-    if (wanted_ - before + size_of(update.content) > limit_) {
+    const std::size_t after = size_of(update.content);
+    // What does not grow is taken, whatever the limit has become.
+    if (after > before && wanted_ - before + after > limit_) {
       out.too_large.push_back(update.path);
       continue;
     }

@@ -125,6 +125,16 @@ TEST_F(FileClaimsTest, KeepsTheOldContentOfAFileThatIsTooMuch) {
   EXPECT_TRUE(update({{"b", range(600, 1000), 2}}).too_large.empty());
 }
 
+TEST_F(FileClaimsTest, TakesWhatDoesNotGrowUnderALimitThatIsLowerByNow) {
+  update({{"a", range(0, 20), 1}, {"b", range(20, 30), 1}});
+  claims_.set_limit(10);
+  EXPECT_TRUE(update({{"a", range(0, 15), 2}}).too_large.empty());
+  EXPECT_TRUE(update({{"a", nullptr, 0}}).too_large.empty());
+  EXPECT_TRUE(update({{"b", range(21, 31), 2}}).too_large.empty());
+  EXPECT_THAT(update({{"b", range(20, 31), 3}}).too_large, ::testing::ElementsAre("b"));
+  accept();
+}
+
 TEST_F(FileClaimsTest, FollowsTheRuleThatIsInForceNow) {
   update({{"a", range(0, 100), 1}});
   update({{"a", nullptr, 0}});
