@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 namespace fipd {
 namespace {
@@ -27,7 +28,7 @@ FileChanges FileClaims::update(const std::vector<FileUpdate>& updates, const Hol
       out.too_large.push_back(update.path);
       continue;
     }
-    replace(update.path, files_[update.path], update, out);
+    replace(*files_.try_emplace(update.path).first, update, out);
   }
   // What another file claims by now is no loss.
   release(out, false);
@@ -49,10 +50,11 @@ ClaimChanges FileClaims::accept() {
 }
 
 // Both contents are in order: one walk over the two.
-void FileClaims::replace(const std::string& path, File& file, const FileUpdate& update,
-                         ClaimChanges& out) {
+void FileClaims::replace(Files::value_type& named, const FileUpdate& update, ClaimChanges& out) {
   static const std::vector<Binding> kNone;
-  const FileContent old = std::move(file.content);
+  File& file = named.second;
+  const FileContent old = std::exchange(file.content, update.content);
+  const bool newer = std::exchange(file.revision, update.revision) != update.revision;
   const std::vector<Binding>& before = old ? *old : kNone;
   const std::vector<Binding>& after = update.content ? *update.content : kNone;
   const auto middle = static_cast<std::ptrdiff_t>(file.held.size());
@@ -62,18 +64,18 @@ void FileClaims::replace(const std::string& path, File& file, const FileUpdate& 
   for (const Binding& is : after) {
     for (; was != before.end() && by_floating(*was, is); ++was) missing.push_back(*was);
     if (was == before.end() || by_floating(is, *was)) {
-      want(path, file, is, update.revision, out);
+      want(named, is, out);
       continue;
     }
-    if (*was != is) out.puts.push_back(Claim{is, rank_, update.revision, origin_of_file(path)});
+    // Of two files the newer wins, now as after a restart: where there are two, it counts that this
+    // one was written again.
+    const bool again = newer && wanted_by_.at(is.floating).files > 1;
+    if (*was != is || again) out.puts.push_back(claim_of(named, is));
     ++was;
   }
   missing.insert(missing.end(), was, before.end());
 
-  for (const Binding& binding : missing) {
-    const auto count = wanted_by_.find(binding.floating);
-    if (--count->second == 0) wanted_by_.erase(count);
-  }
+  for (const Binding& binding : missing) unwant(named, binding.floating);
   wanted_ = wanted_ - before.size() + after.size();
   const auto present = [&](const Binding& held) {
     return std::binary_search(after.begin(), after.end(), held, by_floating);
@@ -83,16 +85,44 @@ void FileClaims::replace(const std::string& path, File& file, const FileUpdate& 
   const auto sorted = static_cast<std::ptrdiff_t>(file.held.size());
   file.held.insert(file.held.end(), missing.begin(), missing.end());
   std::inplace_merge(file.held.begin(), file.held.begin() + sorted, file.held.end(), by_floating);
-  file.content = update.content;
+}
+
+Claim FileClaims::claim_of(const Files::value_type& file, const Binding& binding) const {
+  return Claim{binding, rank_, file.second.revision, origin_of_file(file.first)};
 }
 
 // A binding that the content did not have before; it may be in force still, because it was held.
-void FileClaims::want(const std::string& path, File& file, const Binding& binding,
-                      std::uint64_t revision, ClaimChanges& out) {
-  ++wanted_by_[binding.floating];
-  const auto held = std::lower_bound(file.held.begin(), file.held.end(), binding, by_floating);
-  const bool in_force = held != file.held.end() && *held == binding;
-  if (!in_force) out.puts.push_back(Claim{binding, rank_, revision, origin_of_file(path)});
+void FileClaims::want(const Files::value_type& file, const Binding& binding, ClaimChanges& out) {
+  Wanted& wanted = wanted_by_[binding.floating];
+  if (++wanted.files == 2) {
+    // The other may have been written again while it was alone, when nobody needed to know.
+    if (wanted.last != nullptr) tell(*wanted.last, binding.floating, out);
+    for (const auto& other : files_) {
+      if (wanted.last == nullptr && &other != &file) tell(other, binding.floating, out);
+    }
+  }
+  wanted.last = &file;
+  const std::vector<Binding>& held = file.second.held;
+  const auto at = std::lower_bound(held.begin(), held.end(), binding, by_floating);
+  const bool in_force = at != held.end() && *at == binding;
+  if (!in_force || wanted.files > 1) out.puts.push_back(claim_of(file, binding));
+}
+
+void FileClaims::unwant(const Files::value_type& file, const IpAddress& floating) {
+  const auto at = wanted_by_.find(floating);
+  if (at->second.last == &file) at->second.last = nullptr;
+  if (--at->second.files == 0) wanted_by_.erase(at);
+}
+
+// Says once more what the file wants for it, if it does.
+void FileClaims::tell(const Files::value_type& file, const IpAddress& floating,
+                      ClaimChanges& out) const {
+  if (!file.second.content) return;
+  Binding sought;
+  sought.floating = floating;
+  const std::vector<Binding>& content = *file.second.content;
+  const auto at = std::lower_bound(content.begin(), content.end(), sought, by_floating);
+  if (at != content.end() && at->floating == floating) out.puts.push_back(claim_of(file, *at));
 }
 
 // Carries out held removals: all, or those that are claimed by another file.

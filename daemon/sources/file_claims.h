@@ -54,20 +54,29 @@ class FileClaims {
  private:
   struct File {
     FileContent content;
+    std::uint64_t revision = 0;
     std::vector<Binding> held;  // in force, but not in the content any more
   };
 
-  void replace(const std::string& path, File& file, const FileUpdate& update, ClaimChanges& out);
-  void want(const std::string& path, File& file, const Binding& binding, std::uint64_t revision,
-            ClaimChanges& out);
+  using Files = std::map<std::string, File>;
+  struct Wanted {
+    unsigned files = 0;               // how many want it
+    const Files::value_type* last{};  // who began to; null: that one has given it up
+  };
+
+  void replace(Files::value_type& file, const FileUpdate& update, ClaimChanges& out);
+  void want(const Files::value_type& file, const Binding& binding, ClaimChanges& out);
+  void unwant(const Files::value_type& file, const IpAddress& floating);
+  void tell(const Files::value_type& file, const IpAddress& floating, ClaimChanges& out) const;
+  [[nodiscard]] Claim claim_of(const Files::value_type& file, const Binding& binding) const;
   void release(ClaimChanges& out, bool all);
   [[nodiscard]] std::size_t in_force() const;
   [[nodiscard]] std::size_t lost() const;
 
   unsigned rank_;
   std::size_t limit_;
-  std::map<std::string, File> files_;
-  std::unordered_map<IpAddress, unsigned, AddressHash> wanted_by_;  // how many files want it
+  Files files_;
+  std::unordered_map<IpAddress, Wanted, AddressHash> wanted_by_;
   std::size_t wanted_ = 0;
   bool distrust_ = false;
   bool holding_ = false;

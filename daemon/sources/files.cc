@@ -331,8 +331,8 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
                                   held, claims_->size(), options_.directory.string()));
     }
     const auto good = [](const auto& file) { return file.second.good; };
-    const bool whole = scanned_ && !rescan_ && !scan_failed_ && !lost_ && watch_.attached() && notes_.empty() &&
-                       Clock::now() >= complete_after_ &&
+    const bool whole = scanned_ && !rescan_ && !scan_failed_ && !lost_ && watch_.attached() &&
+                       notes_.empty() && Clock::now() >= complete_after_ &&
                        std::all_of(known_.begin(), known_.end(), good);
     if (whole && !complete_) {
       complete_ = true;
@@ -384,8 +384,8 @@ class FilesSource::Worker : public std::enable_shared_from_this<Worker> {
   bool scanned_ = false;  // at least once
   bool rescan_ = true;
   bool scan_failed_ = false;  // the last one: what it was to find is still unknown
-  bool lost_ = false;     // the directory was away
-  bool swapped_ = false;  // another directory is at its path
+  bool lost_ = false;         // the directory was away
+  bool swapped_ = false;      // another directory is at its path
   bool missing_at_start_ = false;
   bool reconsider_ = false;
   bool complete_ = false;

@@ -61,6 +61,29 @@ TEST_F(FileClaimsTest, TellsOnlyWhatChanged) {
   EXPECT_EQ(changes.removals[0].floating, floating(0));
 }
 
+TEST_F(FileClaimsTest, AFileThatIsWrittenAgainIsTheNewerOfTwo) {
+  update({{"a", range(0, 2), 5}});
+  update({{"b", range(1, 3), 6}});
+  const auto again = update({{"a", range(0, 2), 7}});
+  EXPECT_THAT(again.puts, ::testing::ElementsAre(Claim{binding(1), 1, 7, "files:a"}));
+}
+
+TEST_F(FileClaimsTest, AFileThatWasWrittenAgainWhileAloneIsAsNewAsItIs) {
+  update({{"a", range(0, 2), 5}});
+  update({{"a", range(0, 2), 8}});
+  // As after a restart, which sees a's 8 before b's 6.
+  const auto second = update({{"b", range(1, 3), 6}});
+  EXPECT_THAT(second.puts, ::testing::UnorderedElementsAre(Claim{binding(1), 1, 8, "files:a"},
+                                                           Claim{binding(1), 1, 6, "files:b"},
+                                                           Claim{binding(2), 1, 6, "files:b"}));
+  // Who of the two was last has gone since.
+  update({{"b", range(2, 3), 6}});
+  update({{"a", range(0, 2), 9}});
+  EXPECT_THAT(update({{"c", range(1, 2), 7}}).puts,
+              ::testing::UnorderedElementsAre(Claim{binding(1), 1, 9, "files:a"},
+                                              Claim{binding(1), 1, 7, "files:c"}));
+}
+
 TEST_F(FileClaimsTest, RemovesAFewAtOnceAndHoldsMany) {
   update({{"a", range(0, 20), 1}});
   EXPECT_EQ(update({{"a", range(10, 20), 2}}).removals.size(), 10U);  // half, and ten
