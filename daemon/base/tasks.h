@@ -11,6 +11,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
 #include <boost/system/system_error.hpp>
 
 namespace fipd {
@@ -50,6 +51,9 @@ class Tasks {
     } catch (const boost::system::system_error& cancelled) {
       if (stopping_ && cancelled.code() == boost::asio::error::operation_aborted) return;
       on_failure_(name, cancelled.what());
+    } catch (const boost::asio::multiple_exceptions& both) {
+      // Of a task that waits for two at once (operator&&), both may be cancelled in their midst.
+      judge(name, both.first_exception());
     } catch (const std::exception& failure) {
       on_failure_(name, failure.what());
     }
