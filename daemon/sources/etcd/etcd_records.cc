@@ -45,6 +45,7 @@ void EtcdRecords::put(EtcdPair pair, ClaimChanges& out) {
     return quarantine(pair, word.error().message());
   }
   if (over_limit(known, word->entries.size())) {
+    full_ = true;
     return quarantine(pair,
                       fmt::format("there are {} already: raise limits.floating_ips", claims_));
   }
@@ -74,6 +75,7 @@ void EtcdRecords::take(EtcdPair pair, EtcdWord word, ClaimChanges& out) {
     });
     if (!kept) out.removals.push_back({old.floating, old.origin});
   }
+  if (word.entries.size() < known.entries.size()) room_ = full_;
   claims_ = claims_ - known.entries.size() + word.entries.size();
   known.entries.clear();
   known.entries.reserve(word.entries.size());
@@ -136,6 +138,7 @@ void EtcdRecords::remove(const std::string& key, ClaimChanges& out) {
   for (const Claimed& each : at->second.entries) {
     out.removals.push_back({each.floating, each.origin});
   }
+  room_ = full_;
   claims_ -= at->second.entries.size();
   unsaid_.erase(key);
   take_parts(key, at->second, {}, out);
@@ -162,7 +165,7 @@ void EtcdRecords::release(const std::string& key) {
 
 ClaimChanges EtcdRecords::load(std::vector<EtcdPair> pairs, bool trusted, const HoldRule& rule,
                                Clock::time_point now) {
-  ClaimChanges out;
+  full_ = room_ = false;
   std::unordered_set<std::string_view> present;
   present.reserve(pairs.size());
   for (const EtcdPair& pair : pairs) present.insert(pair.key);
@@ -170,24 +173,21 @@ ClaimChanges EtcdRecords::load(std::vector<EtcdPair> pairs, bool trusted, const 
   for (const auto& [key, known] : records_) {
     if (!present.contains(key) && !leaving_.contains(key)) missing.insert(key);
   }
-  const std::size_t before = claims_;
   std::erase_if(bad_, [&](const auto& each) { return !present.contains(each.first); });
-  for (EtcdPair& pair : pairs) put(std::move(pair), out);
   hold(std::move(missing));
-  if (trusted && !rule.holds(held(), before)) let_go(now, out);
+  // First, so that what comes in its place finds room.
+  ClaimChanges out;
+  if (trusted && !rule.holds(held(), claims_)) out = let_go(now);
+  for (EtcdPair& pair : pairs) put(std::move(pair), out);
   return out;
 }
 
 // What is held goes as if its DELETE had been seen.
 ClaimChanges EtcdRecords::let_go(Clock::time_point now) {
   ClaimChanges out;
-  let_go(now, out);
-  return out;
-}
-
-void EtcdRecords::let_go(Clock::time_point now, ClaimChanges& out) {
   const Keys gone = held_;
   for (const std::string& key : gone) end(key, now, out);
+  return out;
 }
 
 void EtcdRecords::end(const std::string& key, Clock::time_point now, ClaimChanges& out) {

@@ -51,6 +51,9 @@ class EtcdRecords {
   }
   [[nodiscard]] std::size_t size() const { return claims_; }
   [[nodiscard]] std::size_t held() const { return held_claims_; }
+  // Something went since load() that a key, refused for the limit, may have the room of: load()
+  // would say.
+  [[nodiscard]] bool has_room() const { return room_; }
   // Of keys whose value is bad, at most 20.
   [[nodiscard]] std::vector<std::string> problems() const;
   // The same, each by itself; about kMostRefusedWords at the most, sorted.
@@ -87,7 +90,6 @@ class EtcdRecords {
   [[nodiscard]] bool stays(const std::string& key, const Bad& bad) const;
   void leave(const std::string& key, Clock::time_point now);
   void end(const std::string& key, Clock::time_point now, ClaimChanges& out);
-  void let_go(Clock::time_point now, ClaimChanges& out);
   [[nodiscard]] bool over_limit(const Known* known, std::size_t claims) const;
   void hold(Keys keys);
   void release(const std::string& key);
@@ -97,6 +99,8 @@ class EtcdRecords {
   std::chrono::milliseconds settle_;
   std::size_t limit_ = 250000;
   std::size_t claims_ = 0;
+  bool full_ = false;  // since load() a key was refused for the limit
+  bool room_ = false;
   std::map<std::string, Known, std::less<>> records_;
   struct Told {
     EtcdWord::Part part;

@@ -97,6 +97,7 @@ void EtcdSource::hand_on(ClaimChanges changes) {
 }
 
 void EtcdSource::configure(const HoldRule& hold, std::size_t max) {
+  reconsider_ = reconsider_ || hold != options_.hold || max != options_.max;
   options_.hold = hold;
   options_.max = max;
 }
@@ -258,6 +259,7 @@ asio::awaitable<void> EtcdSource::take(Reading reading) {
   // Not before: whoever ends other work would look at the old records, which lack nothing.
   check_cluster(reading);
   const bool trusted = !distrust_ && (!has_word() || reading.ready != 0);
+  reconsider_ = false;
   auto job = [records = records_, pairs = std::move(reading.pairs), trusted, hold = options_.hold,
               most = options_.max]() mutable {
     records->set_limit(most);
@@ -377,6 +379,8 @@ asio::awaitable<Outcome> EtcdSource::look(bool& well) {
   if (well) note_seen(reply->header);
   const std::int64_t word = reply->pairs.empty() ? 0 : reply->pairs.front().revision;
   if (has_word() && (distrust_ || !complete_) && word > ready_read_) well = false;
+  // What was refused or held may be no more: by a new setting, or because something has gone.
+  if (reconsider_ || records_->has_room()) well = false;
   co_return success();
 }
 

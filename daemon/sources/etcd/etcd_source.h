@@ -66,6 +66,7 @@ class EtcdSource {
   [[nodiscard]] const std::vector<RefusedWord>& refused() const { return refused_; }
   // Carries out the held removals. How many.
   boost::asio::awaitable<std::size_t> accept();
+  // Taken over with the next probe.
   void configure(const HoldRule& hold, std::size_t max);
   // Whom to tell that etcd was wiped or restored. Before run().
   void on_restored(std::function<void()> then) { restored_ = std::move(then); }
@@ -151,6 +152,7 @@ class EtcdSource {
   // controller's word of a later one, or what stands for it.
   std::optional<std::int64_t> distrust_;
   std::function<void()> restored_;
+  bool reconsider_ = false;  // the settings have changed since the last read
   bool complete_ = false;
   SourceReport report_;
   std::vector<RefusedWord> refused_;

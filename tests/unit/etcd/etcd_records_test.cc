@@ -170,6 +170,32 @@ TEST_F(EtcdRecordsTest, HoldsAMassRemovalUntilItIsAccepted) {
   EXPECT_EQ(records_.size(), 11U);
 }
 
+TEST_F(EtcdRecordsTest, WhatComesInThePlaceOfSomethingFindsRoomAtTheLimit) {
+  records_.set_limit(2);
+  (void)records_.load(many(2), true, rule_);
+  const ClaimChanges swapped = records_.load(
+      {pair("1", value("172.16.1.2")), pair("new", value("172.16.1.9"))}, true, rule_);
+  EXPECT_THAT(swapped.puts, SizeIs(1));
+  EXPECT_THAT(swapped.removals, SizeIs(1));
+  EXPECT_THAT(records_.problems(), IsEmpty());
+}
+
+TEST_F(EtcdRecordsTest, TellsWhenSomethingGoesThatAKeyBeyondTheLimitMayHaveTheRoomOf) {
+  records_.set_limit(2);
+  put("a", value("172.16.1.1")), put("b", value("172.16.1.2"));
+  EXPECT_THAT(records_.apply({true, pair("b", "", 3)}).removals, SizeIs(1));
+  EXPECT_FALSE(records_.has_room()) << "nobody waits for it";
+  put("b", value("172.16.1.2"), 4), put("c", value("172.16.1.3"), 5);
+  EXPECT_THAT(records_.problems(), ElementsAre(HasSubstr("raise limits.floating_ips")));
+  EXPECT_FALSE(records_.has_room());
+  (void)records_.apply({true, pair("a", "", 6)});
+  EXPECT_TRUE(records_.has_room());
+  (void)records_.load({pair("b", value("172.16.1.2")), pair("c", value("172.16.1.3"))}, true,
+                      rule_);
+  EXPECT_FALSE(records_.has_room());
+  EXPECT_EQ(records_.size(), 2U);
+}
+
 TEST_F(EtcdRecordsTest, ADeletedKeyOfWhichNothingWasTakenIsNoRemoval) {
   put("a", "rubbish");
   EXPECT_TRUE(records_.apply({true, pair("a", "", 3)}).empty());

@@ -77,5 +77,39 @@ TEST_F(EtcdSourceTest, AnOlderStateIsToldAfterARestartThatCameWithIt) {
   EXPECT_EQ(sink_.claims.size(), 2U);
 }
 
+TEST_F(EtcdSourceTest, WhatWasRefusedForTheLimitIsTakenWhenThereIsRoomAndWhenTheLimitIsRaised) {
+  options_.max = 2;
+  etcd_.put(kReady, "{}");
+  put(1), put(2), put(3), put(4);
+  start();
+  ASSERT_TRUE(claimed(2));
+  ASSERT_TRUE(until([&] { return source_->refused().size() == 2; }));
+  remove(1);
+  EXPECT_TRUE(until([&] { return source_->refused().size() == 1; }));
+  EXPECT_TRUE(claimed(2));
+  source_->configure(options_.hold, 3);
+  EXPECT_TRUE(claimed(3));
+  EXPECT_TRUE(source_->refused().empty());
+  // That is all: nobody reads on and on.
+  const int read = etcd_.asked(kHost);
+  look_again(kReady);
+  EXPECT_EQ(etcd_.asked(kHost), read);
+}
+
+TEST_F(EtcdSourceTest, WhatIsHeldIsLookedAtAgainUnderANewRule) {
+  for (int number = 1; number <= 30; ++number) put(number);
+  etcd_.put(kReady, "{}");
+  start();
+  ASSERT_TRUE(claimed(30));
+  EtcdFake::State fewer = etcd_.state();
+  std::erase_if(fewer.keys, [](const auto& each) { return each.first > kHost + "id2"; });
+  fewer.keys[kReady] = {"{}", ++fewer.revision};
+  etcd_.restore(std::move(fewer));
+  ASSERT_TRUE(until([&] { return source_->report().held > 10; }));
+  source_->configure(HoldRule{1.0, 10}, options_.max);
+  EXPECT_TRUE(until([&] { return source_->report().held == 0; }));
+  EXPECT_LT(sink_.claims.size(), 20U);
+}
+
 }  // namespace
 }  // namespace fipd
