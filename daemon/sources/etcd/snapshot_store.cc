@@ -57,7 +57,8 @@ class SnapshotStore::Statement {
 
 SnapshotStore::~SnapshotStore() { sqlite3_close(db_); }
 
-tl::unexpected<Error> SnapshotStore::failure(const char* doing) const {
+tl::unexpected<Error> SnapshotStore::failure(const char* doing) {
+  damaged_ = damaged_ || is_damaged(sqlite3_errcode(db_));
   return fail(ErrorCode::kUnavailable, "etcd's last snapshot {}: {}: {}", path_.string(), doing,
               sqlite3_errmsg(db_));
 }
@@ -67,28 +68,28 @@ Outcome SnapshotStore::run(const char* sql) {
   return success();
 }
 
-Result<std::unique_ptr<SnapshotStore>> SnapshotStore::open_once(const std::filesystem::path& path) {
-  sqlite3* db = nullptr;
-  const int opened = sqlite3_open(path.c_str(), &db);
-  std::unique_ptr<SnapshotStore> store(new SnapshotStore(path, db));
-  if (opened != SQLITE_OK) return store->failure("open");
-  if (auto made = store->run(kSchema); !made) return fail(std::move(made).error());
-  return store;
+Outcome SnapshotStore::open_file() {
+  if (sqlite3_open(path_.c_str(), &db_) != SQLITE_OK) return failure("open");
+  return run(kSchema);
+}
+
+Outcome SnapshotStore::make_anew() {
+  sqlite3_close(db_);
+  db_ = nullptr;
+  std::error_code ignored;
+  for (const char* tail : {"", "-wal", "-shm"})
+    std::filesystem::remove(path_.string() + tail, ignored);
+  Outcome made = open_file();
+  damaged_ = damaged_ && !made;
+  return made;
 }
 
 Result<std::unique_ptr<SnapshotStore>> SnapshotStore::open(const std::filesystem::path& path) {
-  auto store = open_once(path);
-  if (store) return store;
-  sqlite3* db = nullptr;
-  sqlite3_open(path.c_str(), &db);
-  sqlite3_exec(db, "SELECT count(*) FROM pair", nullptr, nullptr, nullptr);
-  const bool damaged = is_damaged(sqlite3_errcode(db));
-  sqlite3_close(db);
-  if (!damaged) return store;
-  std::error_code ignored;
-  for (const char* tail : {"", "-wal", "-shm"})
-    std::filesystem::remove(path.string() + tail, ignored);
-  return open_once(path);
+  std::unique_ptr<SnapshotStore> store(new SnapshotStore(path));
+  Outcome opened = store->open_file();
+  if (!opened && store->damaged_) opened = store->make_anew();
+  if (!opened) return fail(std::move(opened).error());
+  return store;
 }
 
 Result<EtcdSnapshot> SnapshotStore::load() {
@@ -120,7 +121,17 @@ Outcome SnapshotStore::transaction(const EtcdHeader& header,
   return done;
 }
 
+// The damage of a page shows when the page is read, perhaps only here, where all are emptied.
 Outcome SnapshotStore::replace(const EtcdSnapshot& snapshot) {
+  if (!damaged_) {
+    Outcome written = write_whole(snapshot);
+    if (!damaged_) return written;
+  }
+  if (auto made = make_anew(); !made) return made;
+  return write_whole(snapshot);
+}
+
+Outcome SnapshotStore::write_whole(const EtcdSnapshot& snapshot) {
   return transaction(snapshot.header, [&]() -> Outcome {
     if (auto emptied = run("DELETE FROM pair"); !emptied) return emptied;
     Statement put(db_, kPut);
