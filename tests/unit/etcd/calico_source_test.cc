@@ -21,9 +21,9 @@ class CalicoSourceTest : public EtcdSourceFixture {
  protected:
   CalicoSourceTest() : EtcdSourceFixture(calico_keys("", kHere)) {}
 
-  void start_and_read() {
+  void start_and_follow() {
     start();
-    EXPECT_TRUE(until([&] { return sink_.complete.has_value(); }));
+    EXPECT_TRUE(follows());
   }
   // Of the only claim.
   Role role() {
@@ -38,7 +38,7 @@ class CalicoSourceTest : public EtcdSourceFixture {
 
 TEST_F(CalicoSourceTest, AMigrationThatEndsWhileItIsBeingReadHasEnded) {
   etcd_.put(migration_, migration("c2", kHere));
-  start_and_read();
+  start_and_follow();
   etcd_.hold(options_.keys.parts_prefix);
   etcd_.put(endpoint_, endpoint("172.16.1.3"));
   ASSERT_TRUE(until([&] { return etcd_.holding() == 1; }));
@@ -54,7 +54,7 @@ TEST_F(CalicoSourceTest, AWipeThatIsNoticedDuringOtherWorkStaysNoticed) {
   EtcdFake::State wiped = etcd_.state();
   wiped.cluster = 2;
   etcd_.put(other, endpoint("172.16.1.4"));
-  start_and_read();
+  start_and_follow();
   ASSERT_TRUE(claimed(2));
   // The records are being copied for the disk, which takes its time, when the other etcd is read.
   std::promise<void> slow;
@@ -85,7 +85,7 @@ TEST_F(CalicoSourceTest, AMigrationThatAWipedEtcdLacksEndsWhenAllFloatingIpsAreB
     options_.settle = settle;
     etcd_.put(migration_, migration("c2", kHere));
     etcd_.put(endpoint_, endpoint("172.16.1.3"));
-    start_and_read();
+    start_and_follow();
     ASSERT_TRUE(until([&] { return role() == Role::kTarget; }));
     EtcdFake::State filled = etcd_.state();
     ++filled.cluster;

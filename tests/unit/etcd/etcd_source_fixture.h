@@ -75,6 +75,10 @@ class EtcdSourceFixture : public ::testing::Test {
   bool claimed(std::size_t count) {
     return until([&] { return sink_.depth == 0 && sink_.claims.size() == count; });
   }
+  // Until it has read, and watches.
+  bool follows() {
+    return until([&] { return source_->report().problems.empty(); });
+  }
   // Until it has looked once more whether etcd is the same, and taken what came of it.
   void look_again(const std::string& probed) {
     const int before = etcd_.asked(probed);

@@ -29,7 +29,7 @@ class EtcdSourceTest : public EtcdSourceFixture {
     EtcdFake::State backup = etcd_.state();
     start();
     put(4);
-    EXPECT_TRUE(claimed(2));
+    EXPECT_TRUE(claimed(2) && follows());
     return backup;
   }
   // The cluster is restored, and written to until it is beyond the last change of a key of ours.
@@ -100,7 +100,7 @@ TEST_F(EtcdSourceTest, WhatIsHeldIsLookedAtAgainUnderANewRule) {
   for (int number = 1; number <= 30; ++number) put(number);
   etcd_.put(kReady, "{}");
   start();
-  ASSERT_TRUE(claimed(30));
+  ASSERT_TRUE(claimed(30) && follows());
   EtcdFake::State fewer = etcd_.state();
   std::erase_if(fewer.keys, [](const auto& each) { return each.first > kHost + "id2"; });
   fewer.keys[kReady] = {"{}", ++fewer.revision};
