@@ -25,6 +25,12 @@ Result<Claim::Role> role_of(const json::object& object) {
               printable(*role));
 }
 
+// As a key has it: escaped, three bytes for one.
+constexpr std::size_t kLongestId = 3 * kMaxOpaqueText;
+
+// Whether it can stand whole in listings and in the key of its status.
+bool is_id(std::string_view id) { return id.size() <= kLongestId && !has_control_characters(id); }
+
 }  // namespace
 
 Result<EtcdRecord> record_of(std::string_view text) {
@@ -79,13 +85,20 @@ EtcdKeys fipd_keys(const std::string& prefix, std::string_view host) {
   keys.ready = prefix + "ready";
   keys.title = printable;
   // One origin an id, so that two ids with the same floating IP are two claims, and the newer wins.
-  const std::size_t skip = keys.prefix.size();
-  keys.origin = [skip](std::string_view key) {
-    return fmt::format("etcd:{}", printable(key.substr(std::min(skip, key.size()))));
+  const auto id_of = [skip = keys.prefix.size()](std::string_view key) {
+    return key.substr(std::min(skip, key.size()));
+  };
+  keys.origin = [id_of](std::string_view key) {
+    const std::string_view id = id_of(key);
+    return fmt::format("etcd:{}", is_id(id) ? std::string(id) : printable(id));
   };
   keys.floating = floating_of;
-  keys.decode = [origin = keys.origin](std::string_view key,
-                                       std::string_view value) -> Result<EtcdWord> {
+  keys.decode = [id_of, origin = keys.origin](std::string_view key,
+                                              std::string_view value) -> Result<EtcdWord> {
+    if (!is_id(id_of(key))) {
+      return fail(ErrorCode::kBadInput, "its id is longer than {} bytes or has control characters",
+                  kLongestId);
+    }
     Result<EtcdRecord> record = record_of(value);
     if (!record) return fail(std::move(record).error());
     EtcdWord word;

@@ -56,6 +56,25 @@ TEST_F(EtcdRecordsTest, ClaimsWhatAKeySaysUnderItsId) {
   EXPECT_EQ(claim.revision, 7U);
 }
 
+TEST_F(EtcdRecordsTest, LongIdsThatBeginAlikeAreTwoClaims) {
+  const std::string long_id(300, 'a');
+  put(long_id + "1", value("172.16.1.3"), 2);
+  put(long_id + "2", value("172.16.1.3"), 3);
+  const ClaimChanges gone = records_.apply({true, pair(long_id + "1", "", 4)});
+  EXPECT_THAT(gone.removals, ElementsAre(ClaimChanges::Removal{*parse_address("172.16.1.3"),
+                                                               "etcd:" + long_id + "1"}));
+}
+
+TEST_F(EtcdRecordsTest, RefusesAnIdThatCannotBeToldWhole) {
+  for (const std::string& id : {std::string(385, 'a'), std::string("a\nb")}) {
+    EXPECT_TRUE(put(id, value("172.16.1.3")).empty());
+    ASSERT_THAT(records_.refused(), SizeIs(1));
+    EXPECT_THAT(records_.refused()[0].reason, HasSubstr("its id is longer than 384 bytes"));
+    EXPECT_LT(records_.refused()[0].source.size(), 80U);
+    (void)records_.apply({true, pair(id, "", 3)});
+  }
+}
+
 TEST_F(EtcdRecordsTest, SaysNothingOfAValueThatIsWrittenAgain) {
   ASSERT_FALSE(put("a", value("172.16.1.3"), 2).empty());
   EXPECT_TRUE(put("a", value("172.16.1.3"), 3).empty());
