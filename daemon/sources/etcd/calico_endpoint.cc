@@ -42,6 +42,12 @@ Result<Name> name_of(std::string_view text) {
   if (part == nullptr || name.device.empty() || name.port.empty()) {
     return fail(ErrorCode::kBadInput, "the key's end is not <device>-<port>, each '-' doubled");
   }
+  // Both stand whole in the origin.
+  for (const std::string& each : {name.device, name.port}) {
+    if (each.size() <= kMaxOpaqueText && !has_control_characters(each)) continue;
+    return fail(ErrorCode::kBadInput, "'{}' is longer than {} bytes or has control characters",
+                printable(each), kMaxOpaqueText);
+  }
   return name;
 }
 
@@ -71,7 +77,7 @@ Result<IpAddress> address_in(const json::object& nat, std::string_view name) {
 }
 
 std::string origin_of(const Name& name) {
-  return fmt::format("calico:{}/{}", printable(name.device), printable(name.port));
+  return fmt::format("calico:{}/{}", name.device, name.port);
 }
 
 // One endpoint on its way to what it claims.

@@ -152,6 +152,16 @@ TEST_F(CalicoEndpointTest, TakesNothingOfAValueThatIsNoEndpointOfThisHost) {
   }
 }
 
+TEST_F(CalicoEndpointTest, LongNamesThatBeginAlikeAreTwoOrigins) {
+  const std::string long_name(100, 'a');
+  EXPECT_NE(keys_.origin(kPrefix + long_name + "1-8ab8"),
+            keys_.origin(kPrefix + long_name + "2-8ab8"));
+  EXPECT_THAT(failure(endpoint(nat("172.16.1.3")), kPrefix + std::string(129, 'a') + "-8ab8"),
+              HasSubstr("is longer than 128 bytes"));
+  EXPECT_THAT(failure(endpoint(nat("172.16.1.3")), kPrefix + "a\n-8ab8"),
+              HasSubstr("control characters"));
+}
+
 TEST_F(CalicoEndpointTest, AFloatingIpThatLeavesItsEndpointIsRemovedAlone) {
   EtcdRecords records(keys_, 3);
   const auto put = [&](const std::string& nats, std::int64_t revision) {
