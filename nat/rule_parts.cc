@@ -96,6 +96,11 @@ Part if_first() {
                           static_cast<unsigned>(IPS_CONFIRMED))};
 }
 
+Part if_established() {
+  return {"ct state established",
+          "[ ct load state => reg 1 ]\n" + any_of(NF_CT_STATE_BIT(IP_CT_ESTABLISHED))};
+}
+
 Part if_from(std::string_view interface) {
   // A whole name is compared with the zeros after it, a beginning without.
   std::array<std::uint8_t, IFNAMSIZ> bytes{};
