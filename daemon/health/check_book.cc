@@ -61,6 +61,7 @@ std::optional<CheckBook::Probe> CheckBook::start(Clock::time_point now) {
   due_.erase(due_.begin());
   Check& check = checks_.at(floating);
   check.under_way = true;
+  check.braked = braking_;
   check.due = now;
   return Probe{floating, check.target, check.ticket};
 }
@@ -92,11 +93,13 @@ void CheckBook::note(const IpAddress& floating, Check& check, const ProbeResult&
   check.answered = answered;
   check.problem = result.problem;
   look_at_brake();
+  check.braked = check.braked || braking_;
   if (answered && check.health != Health::kPassing && check.streak >= rules_.rise) {
     set_passing(floating, check);
   } else if (!answered && check.health != Health::kFailing && check.streak >= rules_.fall) {
     set_failing(floating, check);
-  } else if (!answered && !braking_ && check.streak >= rules_.fall && held_.erase(floating) > 0) {
+  } else if (!answered && !check.braked && check.streak >= rules_.fall &&
+             held_.erase(floating) > 0) {
     changes_.push_back(failure_of(floating, check));
   }
 }
@@ -111,7 +114,7 @@ void CheckBook::set_passing(const IpAddress& floating, Check& check) {
 void CheckBook::set_failing(const IpAddress& floating, Check& check) {
   check.health = Health::kFailing;
   ++failing_;
-  if (braking_) {
+  if (check.braked) {
     held_.insert(floating);
   } else {
     changes_.push_back(failure_of(floating, check));
@@ -124,19 +127,12 @@ CheckChange CheckBook::failure_of(const IpAddress& floating, const Check& check)
 }
 
 // Counted are those whose last probe failed, not those that have failed long enough: whatever
-// befalls all of them together is seen before the first of them is withdrawn.
+// befalls all of them together is seen before the first of them is withdrawn. At the end of the
+// brake nobody is told: what is held may not have been asked since the fault was mended.
 void CheckBook::look_at_brake() {
   const double share = rules_.brake_share * static_cast<double>(known_);
   const bool too_many = suspects_ > rules_.brake_above && static_cast<double>(suspects_) > share;
-  if (too_many == braking_) return;
   braking_ = too_many;
-  if (braking_) return;
-  boost::unordered::erase_if(held_, [this](const IpAddress& floating) {
-    const Check& check = checks_.at(floating);
-    if (check.answered) return false;  // on its way back
-    changes_.push_back(failure_of(floating, check));
-    return true;
-  });
 }
 
 }  // namespace fipd::health

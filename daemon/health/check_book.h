@@ -62,9 +62,9 @@ struct CheckChange {
 };
 
 // Which checks there are, when each is due, and what their results come to; with the brake: while
-// too many fail at once, no further one is told as failing. Pure, with the clock and the dice of
-// the caller; one thread. The cost of a step does not grow with the number of checks, but for the
-// logarithm of the order of times.
+// too many fail at once, no further one is told as failing, and then only by a probe sent after the
+// brake. Pure, with the clock and the dice of the caller; one thread. The cost of a step does not
+// grow with the number of checks, but for the logarithm of the order of times.
 class CheckBook {
  public:
   using Clock = std::chrono::steady_clock;
@@ -115,6 +115,7 @@ class CheckBook {
     bool asked = false;   // a result has been seen
     bool answered = true;
     bool under_way = false;
+    bool braked = false;  // the last probe was sent, or ended, under the brake
     Health health = Health::kUnknown;
     std::string problem;
   };
