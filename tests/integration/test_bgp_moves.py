@@ -27,11 +27,12 @@ def result(request):
 @pytest.mark.parametrize("router", ["router1", "router2"])
 def test_the_kernel_of_a_router_sees_one_change_a_move(result, router):
     changes = result.changes(router, FLOATING)
+    # The first write may be the first host's, with other attributes.
+    changes = changes["dev host1" in changes[0]:]
     assert len(changes) == result.moves, changes
     assert not [line for line in changes if line.startswith("Deleted")]
     for floating in (FLOATING, FLOATING6):
         hops = result.next_hops(router, floating)
-        # The first write may be the first host's, with other attributes.
         hops = hops[hops[0] == "host1":]
         assert hops == ["host2", "host1"] * (result.moves // 2), floating
 
