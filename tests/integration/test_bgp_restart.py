@@ -1,4 +1,6 @@
 """BIRD killed or restarted on a host: with -R and `bfd graceful` no router withdraws anything."""
+import signal
+
 import pytest
 
 from fabric import Fabric
@@ -50,8 +52,15 @@ def birdc_graceful_restart(bird):
     bird.process.popen.wait(10)
 
 
+def systemctl_restart_with_our_drop_in(bird):
+    """ExecStop is birdc; as soon as it has returned, systemd sends SIGTERM to what is left."""
+    bird.birdc("graceful", "restart")
+    bird.process.send(signal.SIGTERM)
+    bird.process.popen.wait(10)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("end", [kill_9, birdc_graceful_restart])
+@pytest.mark.parametrize("end", [kill_9, birdc_graceful_restart, systemctl_restart_with_our_drop_in])
 def test_no_router_withdraws_when_bird_ends_and_starts_with_recovery(fabric, end):
     host = fabric.hosts[0]
     for router in fabric.routers:
@@ -77,14 +86,24 @@ def test_no_router_withdraws_when_bird_ends_and_starts_with_recovery(fabric, end
     host.fipd.wait_state(FLOATING, "announced", 20)
 
 
+def sigterm(bird):
+    """As `systemctl restart bird` ends it by Debian's unit: it tells its peers that it stops."""
+    bird.process.send(signal.SIGTERM)
+    bird.process.popen.wait(10)
+
+
 @pytest.mark.slow
-def test_without_recovery_a_router_does_withdraw(fabric):
+@pytest.mark.parametrize("end, recover", [(kill_9, False), (sigterm, True)])
+def test_without_recovery_or_after_a_farewell_a_router_does_withdraw(fabric, end, recover):
     """The test above can fail. (GoBGP keeps the routes of whoever comes back in time.)"""
     host = fabric.hosts[0]
+    for router in fabric.routers:
+        router.wait_established()
+        router.wait_best(FLOATING)
     wait_bfd(host)
     watch = Watch(fabric)
-    host.bird.kill()
-    host.bird.start(recover=False)
+    end(host.bird)
+    host.bird.start(recover=recover)
     for router in fabric.routers:
         host.bird.wait_established(f"tor{router.number}", 30)
         router.wait_best(FLOATING)
