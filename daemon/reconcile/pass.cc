@@ -41,6 +41,7 @@ boost::asio::awaitable<void> Reconciler::pass() {
   routes_culprit_.clear();
   make_room(pass);
   co_await compare(pass);
+  note_gap(pass);
   const bool written = co_await write(pass);
   if (written) {
     co_await conclude(pass);
@@ -50,8 +51,19 @@ boost::asio::awaitable<void> Reconciler::pass() {
     // Nothing is known of what was half written: the next pass reads, looks at all of these, and
     // answers those who wait.
     nat_suspect_ = routes_suspect_ = true;
+    rules_were_gone_ |= pass.after_gap;
     mark_all();
   }
+}
+
+// What began meanwhile is not translated, and would stay so while its sender goes on: it goes as a
+// translation of each address to itself.
+void Reconciler::note_gap(Pass& pass) {
+  pass.after_gap = std::exchange(rules_were_gone_, false);
+  if (!pass.after_gap) return;
+  nat_.for_each_floating([&](const IpAddress& floating) {
+    pass.plan.gone.push_back({floating, floating});
+  });
 }
 
 // Ten thousand steps of growth are short, but the longest of them are not.

@@ -33,6 +33,7 @@ struct Reconciler::Pass {
   Clock::time_point slice_start;
   AddressHashSet unrouted;  // whose route the kernel refused
   std::string culprit;      // of a repair
+  bool after_gap = false;   // there were no rules for a while
   bool tell_each = true;
 };
 

@@ -148,6 +148,7 @@ boost::asio::awaitable<bool> Reconciler::read_nat() {
     co_return false;
   }
   if (!reading->repaired.empty()) {
+    rules_were_gone_ = true;
     if (adopted_once_ && !nat_culprit_.empty()) ++counters_.repairs;
     const std::string by = nat_culprit_.empty() ? "" : " after " + nat_culprit_;
     spdlog::warn("nftables rules written{}: {}", by, reading->repaired);

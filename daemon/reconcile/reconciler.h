@@ -213,6 +213,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   [[nodiscard]] PlanRules plan_rules() const;
   void make_room(Pass& pass);
   boost::asio::awaitable<void> gather(Pass& pass);
+  void note_gap(Pass& pass);
   boost::asio::awaitable<void> compare(Pass& pass);
   void compare(const IpAddress& floating, Pass& pass);
   Desired steered(const Claim& claim, Pass& pass, Steering::Word& word);
@@ -299,6 +300,7 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   std::string nat_culprit_;
   std::string routes_culprit_;
   bool adopted_once_ = false;
+  bool rules_were_gone_ = false;
   Clock::time_point nat_read_at_;
   unsigned quick_reads_ = 0;
   unsigned refused_in_a_row_ = 0;

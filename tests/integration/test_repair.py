@@ -1,4 +1,6 @@
 """Damage by others is repaired by event, at once, and the log names who did it."""
+import signal
+
 import pytest
 
 import kernel
@@ -33,6 +35,24 @@ def expect_repair(topology, damage, culprit, within=3):
 
 def test_nft_flush_ruleset_is_repaired(bound):
     expect_repair(bound, lambda host: host.nft("flush ruleset\n"), "nft")
+
+
+def test_what_began_while_there_were_no_rules_is_translated_after_them(bound):
+    """`systemctl reload nftables`, of a site whose own rules track connections."""
+    host, fipd = bound.host.namespace, bound.fipd
+    fipd.process.send(signal.SIGSTOP)
+    try:
+        host.nft("flush ruleset\ntable inet site { chain forward { type filter hook forward priority 0; "
+                 "ct state established,related accept; accept; }; }\n")
+        call = talk.UdpCall(bound.client, A)
+        assert call.ask(tries=2) is None, "tracked, and not translated"
+    finally:
+        fipd.process.send(signal.SIGCONT)
+    wait_for(lambda: A in kernel.translations(host), 5, "the map is back")
+    # From the same port: each question keeps the connection as it is.
+    assert wait_for(lambda: call.ask(tries=1), 5, "the flow is translated")["server"] == "instance13"
+    call.close()
+    host.nft("delete table inet site\n")
 
 
 def test_a_flushed_table_is_repaired(bound):

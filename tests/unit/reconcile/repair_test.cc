@@ -83,6 +83,22 @@ TEST_F(Repair, AFlushedRulesetIsWrittenAgainWholeAndTheRoutesStay) {
                                      "+snat 10.65.0.13:172.16.1.3]"));
 }
 
+TEST_F(Repair, WhatBeganUntranslatedMeanwhileIsFlushedOnceTheMapsAreBack) {
+  start();
+  put("172.16.1.3", "10.65.0.13");
+  run_for(20ms);
+  ASSERT_THAT(connections_.journal, IsEmpty());
+  nat_.lose_table();
+  nat_.next_failure = Error::from_errno(ENOBUFS, "nft");
+  reconciler_->foreign_commit({2, 4711, "nft"});
+  settle();
+  run_for(50ms);
+  const IpAddress floating = address("172.16.1.3");
+  ASSERT_EQ(connections_.journal.size(), 1u);
+  EXPECT_THAT(connections_.journal[0], ElementsAre(nat::Translation{floating, floating}));
+  EXPECT_EQ(nat_.elements.size(), 2u);
+}
+
 TEST_F(Repair, NamesTheCulprit) {
   start();
   put("172.16.1.3", "10.65.0.13");
