@@ -97,6 +97,14 @@ void BirdLayout::find_sessions(const std::vector<BirdProtocol>& protocols, const
   }
 }
 
+std::vector<const BirdProtocol*> BirdLayout::sessions_for(const IpAddress& address) const {
+  std::vector<const BirdProtocol*> sessions;
+  for (const BirdProtocol& each : sessions_) {
+    if (carries(each, address)) sessions.push_back(&each);
+  }
+  return sessions;
+}
+
 const BirdProtocol* BirdLayout::session(std::string_view name) const {
   return named(sessions_, name);
 }
@@ -164,6 +172,10 @@ const BirdChannel* channel_for(const BirdProtocol& protocol, const IpAddress& ad
   const auto at = std::find_if(protocol.channels.begin(), protocol.channels.end(),
                                [name](const BirdChannel& each) { return each.name == name; });
   return at == protocol.channels.end() ? nullptr : &*at;
+}
+
+bool carries(const BirdProtocol& session, const IpAddress& address) {
+  return session.channels.empty() || channel_for(session, address) != nullptr;
 }
 
 std::string said_of(const BirdProtocol& session) {

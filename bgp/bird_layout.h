@@ -27,6 +27,8 @@ class BirdLayout {
   // BGP sessions that can export a route from there, through pipes or without. All there are, where
   // no kernel protocol is known.
   [[nodiscard]] const std::vector<BirdProtocol>& sessions() const { return sessions_; }
+  // Those of them that can have a route to that address.
+  [[nodiscard]] std::vector<const BirdProtocol*> sessions_for(const IpAddress& address) const;
   // The tables that such a route reaches, its own first.
   [[nodiscard]] const std::vector<std::string>& tables() const { return tables_; }
   // Names of all BGP sessions: routes that they brought are somebody else's.
@@ -59,6 +61,9 @@ class BirdLayout {
 // "ipv4" or "ipv6": the channel that a route of this family takes. Null: the protocol has none.
 [[nodiscard]] const BirdChannel* channel_for(const BirdProtocol& protocol,
                                              const IpAddress& address);
+
+// False where it is known to have no channel of the family, as with a session for each family.
+[[nodiscard]] bool carries(const BirdProtocol& session, const IpAddress& address);
 
 // What BIRD says of a session that is not established, in words: "Active, Socket: Connection
 // refused".

@@ -58,9 +58,10 @@ boost::asio::awaitable<Result<std::vector<std::string>>> Announcements::ask(IpAd
 boost::asio::awaitable<void> Announcements::examine(IpAddress floating) {
   const Result<std::vector<std::string>> having = co_await ask(floating);
   if (!having || !routes_.routed(floating)) co_return;
-  bool everywhere = !layout_.sessions().empty();
-  for (const bgp::BirdSession& each : layout_.sessions()) {
-    everywhere = everywhere && contains(*having, each.name);
+  const std::vector<const bgp::BirdSession*> sessions = layout_.sessions_for(floating);
+  bool everywhere = !sessions.empty();
+  for (const bgp::BirdSession* each : sessions) {
+    everywhere = everywhere && contains(*having, each->name);
   }
   if (everywhere) {
     findings_.forget(floating);
@@ -98,12 +99,13 @@ std::string Announcements::reason_of(const IpAddress& floating,
   if (!snapshot_.connected) return "BIRD: " + snapshot_.problem;
   const bool failing = client_.problem() != snapshot_.problem && !client_.problem().empty();
   if (failing) return "BIRD: " + client_.problem();
+  const std::vector<const bgp::BirdSession*> sessions = layout_.sessions_for(floating);
   const bgp::BirdSession* missing = nullptr;
-  for (const bgp::BirdSession& each : layout_.sessions()) {
-    if (contains(having, each.name)) continue;
-    if (missing == nullptr || each.established()) missing = &each;
+  for (const bgp::BirdSession* each : sessions) {
+    if (contains(having, each->name)) continue;
+    if (missing == nullptr || each->established()) missing = each;
   }
-  if (missing == nullptr && !layout_.sessions().empty()) return "";
+  if (missing == nullptr && !sessions.empty()) return "";
   if (snapshot_.recovering) return snapshot_.problem;
   const Finding* finding = findings_.find(floating);
   // A finding may be older than the last look at the sessions.
@@ -131,15 +133,23 @@ std::size_t Announcements::only_learned() const {
   return learned;
 }
 
-std::vector<std::string> Announcements::sessions() const {
+std::vector<std::string> Announcements::sessions_for(const IpAddress& floating) const {
   std::vector<std::string> names;
-  for (const bgp::BirdSession& each : layout_.sessions()) names.push_back(each.name);
+  for (const bgp::BirdSession* each : layout_.sessions_for(floating)) names.push_back(each->name);
   return names;
 }
 
 std::vector<std::string> Announcements::established() const {
   std::vector<std::string> names;
   for (const bgp::BirdSession& each : established_) names.push_back(each.name);
+  return names;
+}
+
+std::vector<std::string> Announcements::established_for(const IpAddress& floating) const {
+  std::vector<std::string> names;
+  for (const bgp::BirdSession& each : established_) {
+    if (bgp::carries(each, floating)) names.push_back(each.name);
+  }
   return names;
 }
 

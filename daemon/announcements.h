@@ -92,9 +92,11 @@ class Announcements final : public bgp::BirdObserver {
   [[nodiscard]] std::size_t announced() const { return exports_.size(); }
   // How many are in BIRD's table, and no session has them.
   [[nodiscard]] std::size_t only_learned() const;
-  // The sessions that can have ours, and those of them that are established.
-  [[nodiscard]] std::vector<std::string> sessions() const;
+  // The sessions that can have that one.
+  [[nodiscard]] std::vector<std::string> sessions_for(const IpAddress& floating) const;
+  // Of those that can have ours, and of those that can have that one, the established ones.
   [[nodiscard]] std::vector<std::string> established() const;
+  [[nodiscard]] std::vector<std::string> established_for(const IpAddress& floating) const;
   [[nodiscard]] BirdReport report() const;
   // What an operator should look into, in sentences.
   [[nodiscard]] std::vector<std::string> problems() const;

@@ -65,12 +65,11 @@ boost::asio::awaitable<Outcome> Announcements::survey() {
 }
 
 boost::asio::awaitable<void> Announcements::find_missing(Survey& survey) {
-  const std::size_t sessions = layout_.sessions().size();
-  const bool all_have_all =
-      sessions > 0 && std::all_of(layout_.sessions().begin(), layout_.sessions().end(),
-                                  [this](const bgp::BirdSession& each) {
-                                    return exports_.had_by(each.name) == routes_.count();
-                                  });
+  const bool all_have_all = !layout_.sessions().empty() &&
+                            std::all_of(layout_.sessions().begin(), layout_.sessions().end(),
+                                        [this](const bgp::BirdSession& each) {
+                                          return exports_.had_by(each.name) == routes_.count();
+                                        });
   if (all_have_all || routes_.count() == 0) co_return;
   const std::vector<IpAddress> ours = routes_.all();
   AddressHashSet strangers;
@@ -80,8 +79,11 @@ boost::asio::awaitable<void> Announcements::find_missing(Survey& survey) {
     }
   }
   const Clock::time_point settled = Clock::now() - times_.settle;
+  const std::size_t sessions4 = layout_.sessions_for(boost::asio::ip::address_v4()).size();
+  const std::size_t sessions6 = layout_.sessions_for(boost::asio::ip::address_v6()).size();
   std::size_t done = 0;
   for (const IpAddress& floating : ours) {
+    const std::size_t sessions = floating.is_v4() ? sessions4 : sessions6;
     if (++done % kSlice == 0) co_await boost::asio::post(executor_, boost::asio::use_awaitable);
     if (exports_.count(floating) >= std::max<std::size_t>(sessions, 1)) continue;
     const auto pending = pending_.find(floating);
@@ -183,7 +185,7 @@ boost::asio::awaitable<Result<Finding>> Announcements::judge(IpAddress floating)
   for (const bgp::BirdSession& each : established) {
     const auto& have = evidence.exported;
     const bool has = std::find(have.begin(), have.end(), each.name) != have.end();
-    if (!learned || has) continue;
+    if (!learned || has || !bgp::carries(each, floating)) continue;
     const Result<bool> passes = co_await client_.would_export(each.name, floating);
     if (!passes) co_return fail(passes.error());
     evidence.would_export.emplace_back(each.name, *passes);

@@ -249,7 +249,7 @@ boost::asio::awaitable<std::optional<Outcome>> Daemon::reached(IpAddress floatin
     co_return never;
   }
   const Result<std::vector<std::string>> sessions = co_await announcements_->ask(floating);
-  const std::vector<std::string> wanted = announcements_->established();
+  const std::vector<std::string> wanted = announcements_->established_for(floating);
   if (!sessions || sessions->empty() || !covers(*sessions, wanted)) co_return std::nullopt;
   co_return success();
 }

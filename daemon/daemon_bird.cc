@@ -86,7 +86,7 @@ boost::asio::awaitable<void> Daemon::tell_announcements() {
 // What BIRD knows of it, put into the row.
 void Daemon::add_announced(FloatingIpReport& row) const {
   Announced announced = announcements_->of(row.binding.floating);
-  row.sessions = announcements_->sessions();
+  row.sessions = announcements_->sessions_for(row.binding.floating);
   row.announced = std::move(announced.sessions);
   row.also_announced_by = std::move(announced.others);
   if (row.state == State::kDrained && row.announced.empty() && !announced.reason.empty()) {

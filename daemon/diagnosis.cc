@@ -14,6 +14,8 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+std::string_view family_word(const IpAddress& address) { return address.is_v4() ? "IPv4" : "IPv6"; }
+
 std::string filter_of(const std::string& name) {
   return name.empty() || name == "(unnamed)" ? "filter" : "filter " + name;
 }
@@ -55,7 +57,7 @@ Finding why_not_learned(const Evidence& evidence, const BirdLayout& layout, unsi
     return {Cause::kKernelDown, false,
             fmt::format("no kernel protocol of BIRD learns {}: include fipd.conf in bird.conf, or "
                         "name yours in [bird] kernel_protocols",
-                        evidence.address.is_v4() ? "IPv4" : "IPv6")};
+                        family_word(evidence.address))};
   }
   const auto up = std::find_if(kernels.begin(), kernels.end(),
                                [](const BirdProtocol* each) { return is_up(*each); });
@@ -116,8 +118,7 @@ Finding why_not_exported(const Evidence& evidence, const BirdLayout& layout,
   const BirdChannel* channel = channel_for(session, evidence.address);
   if (channel == nullptr || channel->state == "DOWN") {
     return {Cause::kNoChannel, true,
-            fmt::format("session {} carries no {}", session.name,
-                        evidence.address.is_v4() ? "IPv4" : "IPv6")};
+            fmt::format("session {} carries no {}", session.name, family_word(evidence.address))};
   }
   const BirdRoute* elsewhere = nullptr;
   const BirdRoute* ours = nullptr;
@@ -161,16 +162,20 @@ Finding diagnose(const Evidence& evidence, const BirdLayout& layout, unsigned pr
   if (!learned) return why_not_learned(evidence, layout, protocol);
   // What an established session misses is told before a session that is down.
   const BirdProtocol* missing = nullptr;
-  for (const BirdProtocol& each : layout.sessions()) {
-    if (contains(evidence.exported, each.name)) continue;
-    const bool worse = missing == nullptr || (each.established() && !missing->established());
-    if (worse) missing = &each;
+  const std::vector<const BirdProtocol*> sessions = layout.sessions_for(evidence.address);
+  for (const BirdProtocol* each : sessions) {
+    if (contains(evidence.exported, each->name)) continue;
+    const bool worse = missing == nullptr || (each->established() && !missing->established());
+    if (worse) missing = each;
   }
-  if (missing == nullptr) {
-    return {
-        Cause::kPending, true,
-        layout.sessions().empty() ? "BIRD has it, and no BGP session takes from its table" : ""};
+  if (layout.sessions().empty()) {
+    return {Cause::kPending, true, "BIRD has it, and no BGP session takes from its table"};
   }
+  if (sessions.empty()) {
+    return {Cause::kNoChannel, true,
+            fmt::format("no BGP session of BIRD carries {}", family_word(evidence.address))};
+  }
+  if (missing == nullptr) return {Cause::kPending, true, ""};
   return why_not_exported(evidence, layout, *missing);
 }
 

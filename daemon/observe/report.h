@@ -65,7 +65,7 @@ struct FloatingIpReport {
   std::string interface;               // in use, also where the binding names none; empty: none
   std::uint32_t metric = 0;            // of the route; 0: no route
   std::vector<std::string> announced;  // names of sessions known to have it
-  std::vector<std::string> sessions;   // names of the sessions there are
+  std::vector<std::string> sessions;   // names of those that can have it
   std::vector<std::string> also_announced_by;  // other hosts, as BGP tells of them
   std::uint64_t revision = 0;
   std::optional<Traffic> traffic;  // where it is counted, and was asked for

@@ -2,6 +2,7 @@
 import pytest
 
 from bird import SOON, Bird, BirdRouter, install_shipped, shipped_example
+from daemon import Fipd
 from fabric import link
 from namespaces import Lab
 from routers import Neighbor
@@ -95,3 +96,24 @@ def test_a_session_per_family_carries_only_its_own(segment):
     assert FLOATING6 not in exported("tor1v4") and FLOATING not in exported("tor1v6")
     for floating in (FLOATING, FLOATING6):
         assert len(router.paths(floating)) == 1
+
+
+def test_with_a_session_per_family_fipd_asks_of_each_only_what_it_can_have(segment):
+    router = segment.routers[0]
+    router.neighbors += [Neighbor("host4", "10.99.0.2", "10.99.0.1", HOST_AS),
+                         Neighbor("host6", "fd00:99::2", "fd00:99::1", HOST_AS)]
+    segment.start(PER_FAMILY)
+    for session in ("tor1v4", "tor1v6"):
+        segment.bird.wait_established(session)
+    segment.host.ip("route add 10.65.0.13 dev tap1", "route add fd00:65::13 dev tap1")
+    fipd = Fipd(segment.lab, segment.host, "fipd", segment.bird.socket, POOLS)
+    fipd.start()
+    fipd.announce(FLOATING, "10.65.0.13")
+    fipd.announce(FLOATING6, "fd00:65::13")
+    fipd.quiet(1)  # a look at all that is missing
+    for floating, session in ((FLOATING, "tor1v4"), (FLOATING6, "tor1v6")):
+        row = fipd.row(floating)
+        assert (row["state"], row["announced"], row["sessions"], row["reason"]) == (
+            "announced", [session], 1, "")
+    status = fipd.ctl("status")
+    assert status.code == 0, status

@@ -15,8 +15,9 @@ namespace fipd {
 
 inline IpAddress numbered(std::uint32_t i) { return boost::asio::ip::address_v4(0xac100000U + i); }
 
-// A BIRD with one kernel protocol, k4, one table, fip4, and the session tor1, which the test
-// changes while FakeBird answers on its threads. Counts what it is asked.
+// A BIRD with one kernel protocol, k4, one table, fip4, and the session tor1 (where asked for, the
+// same for IPv6 before them: k6, fip6, tor6), which the test changes while FakeBird answers on its
+// threads. Counts what it is asked.
 class World {
  public:
   // Fresh: BIRD has it, and tor1 is told, unless something is in the way.
@@ -56,6 +57,9 @@ class World {
   void set_session(const std::string& info) {
     with_lock([&] { session_ = info; });
   }
+  void have_session_per_family() {
+    with_lock([&] { per_family_ = true; });
+  }
   void hit_limit() {
     with_lock([&] { limit_hit_ = true; });
   }
@@ -86,6 +90,7 @@ class World {
     if (command == "show status") return "1000-BIRD 2.0.12\n0013 Daemon is up and running\n";
     if (command.starts_with("show protocols")) return protocols();
     if (command == "reload in \"k4\"") return reload();
+    if (command == "show route exported 'tor6'") return "1007-Table fip6:\n0000 \n";
     if (command == "show route exported 'tor1'") return bulk(&Route::exported);
     if (command == "show route table 'fip4' protocol 'k4'") return bulk(&Route::learned);
     if (command == "show route filtered table 'fip4' protocol 'k4'") return bulk(&Route::filtered);
@@ -103,7 +108,15 @@ class World {
   }
 
   std::string protocols() const {
+    static constexpr std::string_view kOfSix =
+        "1002-k6 Kernel fip6 up 20:36:55.229\n"
+        "1006-  Channel ipv6\n     Table: fip6\n     Preference: 200\n"
+        "     Input filter: in6\n     Output filter: REJECT\n"
+        "1002-tor6 BGP --- up 20:36:56.027 Established\n"
+        "1006-  Neighbor address: fd00:99::2\n   Neighbor AS: 64513\n  Channel ipv6\n"
+        "     State: UP\n     Table: fip6\n     Input filter: watch6\n     Output filter: out6\n";
     return fmt::format(
+        "{}"
         "1002-k4 Kernel fip4 {} 20:36:55.229\n"
         "1006-  Channel ipv4\n     Table: fip4\n     Preference: 200\n"
         "     Input filter: in4\n     Output filter: REJECT\n     Import updates: 0 0 0 0 {}\n"
@@ -111,8 +124,9 @@ class World {
         "1006-  Neighbor address: 10.99.0.2\n   Neighbor AS: 64513\n  Channel ipv4\n"
         "     State: {}\n     Table: fip4\n     Input filter: watch4\n     Output filter: out4\n"
         "{}     Import updates: 0 0 0 0 {}\n     Export updates: 0 0 0 0 {}\n0000 \n",
-        kernel_state_, changes_, session_, session_ == "Established" ? "UP" : "DOWN",
-        limit_hit_ ? "     Export limit: 1 [HIT]\n" : "", changes_, changes_);
+        per_family_ ? kOfSix : "", kernel_state_, changes_, session_,
+        session_ == "Established" ? "UP" : "DOWN", limit_hit_ ? "     Export limit: 1 [HIT]\n" : "",
+        changes_, changes_);
   }
   std::string reload() {
     ++nudges_;
@@ -162,6 +176,7 @@ class World {
   std::string kernel_state_ = "up";
   std::string session_ = "Established";
   bool limit_hit_ = false;
+  bool per_family_ = false;
   int changes_ = 0;
   std::atomic<bool> silent_{false};
   std::atomic<int> bulk_questions_{0};

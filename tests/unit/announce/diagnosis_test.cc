@@ -80,6 +80,18 @@ TEST(Diagnosis, SaysThatASessionHasNoChannelOfTheFamily) {
   six.address = *parse_address("2001:db8::3");
   const Finding finding = diagnose(six, layout, 172);
   EXPECT_EQ(finding.cause, Cause::kNoChannel);
+  EXPECT_THAT(finding.text, HasSubstr("no BGP session of BIRD carries IPv6"));
+}
+
+TEST(Diagnosis, SaysThatTheNeighbourDoesNotSpeakTheFamily) {
+  BirdProtocol tor1 = protocol("tor1", "BGP", channel("ipv4", "fip4", "ACCEPT", "out4"));
+  tor1.channels.push_back(channel("ipv6", "fip6", "ACCEPT", "out6"));
+  tor1.channels.back().state = "DOWN";
+  BirdLayout layout({protocol("k6", "Kernel", channel("ipv6", "fip6", "in6", "REJECT")), tor1}, {});
+  Evidence six = evidence({route("fip6", "k6", true)});
+  six.address = *parse_address("2001:db8::3");
+  const Finding finding = diagnose(six, layout, 172);
+  EXPECT_EQ(finding.cause, Cause::kNoChannel);
   EXPECT_THAT(finding.text, HasSubstr("session tor1 carries no IPv6"));
 }
 

@@ -30,6 +30,32 @@ TEST_F(WhyNotTest, TheExportFilterRejectsIt) {
                                                                 "as 172.16.0.0: the export")));
 }
 
+TEST_F(WhyNotTest, ASessionOfTheOtherFamilyLacksNothing) {
+  world_.have_session_per_family();
+  world_.export_first(1);
+  bind_first(1);
+  start();
+  ASSERT_TRUE(wait_announced(1));
+  ASSERT_TRUE(wait_until([this] { return announcements_->established().size() == 2; }));
+  pass(milliseconds(300));  // several surveys
+  EXPECT_EQ(reason(0), "");
+  EXPECT_THAT(announcements_->problems(), IsEmpty());
+  tasks_.spawn("examine", announcements_->examine(numbered(0)));
+  pass(milliseconds(50));
+  EXPECT_EQ(reason(0), "");
+  EXPECT_EQ(counted(Cause::kNoChannel), 0U);
+  EXPECT_THAT(announcements_->sessions_for(numbered(0)), ElementsAre("tor1"));
+  EXPECT_THAT(announcements_->established_for(numbered(0)), ElementsAre("tor1"));
+}
+
+TEST_F(WhyNotTest, TheFilterOfItsOwnFamilysSessionIsAsked) {
+  world_.have_session_per_family();
+  world_.set(0, {true, false, false, false});
+  bind_first(1);
+  start();
+  EXPECT_TRUE(wait_reason(0, "the export filter out4 of session tor1 rejects it"));
+}
+
 TEST_F(WhyNotTest, TheExportLimitIsHit) {
   world_.set(0, {true, false, false});
   world_.hit_limit();

@@ -152,6 +152,8 @@ TEST(BirdLayout, TakesAllSessionsWhereBirdSaysNothingOfChannels) {
   const BirdLayout layout(protocols_in(answer("20-v2.17.1.txt", "show protocols")), {});
   EXPECT_THAT(layout.kernels(), IsEmpty());
   EXPECT_THAT(names(layout.sessions()), ElementsAre("tor"));
+  EXPECT_THAT(layout.sessions_for(boost::asio::ip::address_v4()), SizeIs(1));
+  EXPECT_THAT(layout.sessions_for(boost::asio::ip::address_v6()), SizeIs(1));
 }
 
 }  // namespace
