@@ -62,6 +62,7 @@ StatusReport Daemon::status() {
   if (std::string deaf = arrivals_->problem(); !deaf.empty()) {
     report.warnings.push_back(std::move(deaf));
   }
+  for (std::string& each : server_->warnings()) report.warnings.push_back(std::move(each));
   if (!meter_->problem().empty()) {
     report.warnings.push_back("counters cannot be read: " + meter_->problem());
   }

@@ -75,6 +75,7 @@ Outcome Daemon::start() {
   server_ =
       std::make_unique<control::HttpServer>(context_.get_executor(), options, *this, parsing_);
   if (auto listening = server_->start(); !listening) return listening;
+  for (const std::string& warning : server_->warnings()) spdlog::warn("{}", warning);
   spawn_tasks();
   return {};
 }

@@ -56,6 +56,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
 
   Outcome start();
   void stop();
+  [[nodiscard]] std::vector<std::string> warnings() const;
   [[nodiscard]] std::size_t clients() const { return local_count_; }
 
  private:
@@ -106,6 +107,16 @@ Outcome HttpServer::Impl::start() {
   spawn(accept_local());
   if (metrics_.is_open()) spawn(accept_metrics());
   return success();
+}
+
+std::vector<std::string> HttpServer::Impl::warnings() const {
+  std::vector<std::string> all;
+  if (!group_) {
+    all.push_back(fmt::format(
+        "[control] group = \"{}\": there is no such group: only root may change anything",
+        options_.group));
+  }
+  return all;
 }
 
 Outcome HttpServer::Impl::listen_for_metrics() {
@@ -209,6 +220,8 @@ HttpServer::~HttpServer() { impl_->stop(); }
 Outcome HttpServer::start() { return impl_->start(); }
 
 void HttpServer::stop() { impl_->stop(); }
+
+std::vector<std::string> HttpServer::warnings() const { return impl_->warnings(); }
 
 std::size_t HttpServer::clients() const { return impl_->clients(); }
 

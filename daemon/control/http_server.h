@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 
@@ -36,6 +37,8 @@ class HttpServer {
   [[nodiscard]] Outcome start();
   // Closes the listeners and every connection at once, and removes the socket file.
   void stop();
+  // What is not as it was configured, for the operator: a sentence each.
+  [[nodiscard]] std::vector<std::string> warnings() const;
   // Open connections on the Unix socket.
   [[nodiscard]] std::size_t clients() const;
 

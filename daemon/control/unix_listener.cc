@@ -65,8 +65,13 @@ Outcome UnixListener::bind(const std::filesystem::path& path) {
 }
 
 Outcome UnixListener::set_access(std::optional<gid_t> group, bool for_all) const {
-  if (group && chown(path_.c_str(), static_cast<uid_t>(-1), *group) != 0) {
-    return fail_errno(errno, fmt::format("give {} to group {}", path_.native(), *group),
+  struct stat file {};
+  if (lstat(path_.c_str(), &file) != 0) return fail_errno(errno, path_.native());
+  if (group && file.st_gid != *group && chown(path_.c_str(), static_cast<uid_t>(-1), *group) != 0) {
+    return fail_errno(errno,
+                      fmt::format("give {} to group {} of [control] group (fipd must run in it: "
+                                  "Group= of its unit)",
+                                  path_.native(), *group),
                       ErrorCode::kNotPermitted);
   }
   const mode_t mode = for_all ? 0666 : 0660;

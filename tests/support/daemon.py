@@ -84,6 +84,7 @@ class Fipd:
         if os.path.exists(path):
             os.unlink(path)
         self._notify.bind(path)
+        os.chmod(path, 0o777)  # as the service manager's
         self._notify.setblocking(False)
         self.notified = []
         self.process = self.lab.start(

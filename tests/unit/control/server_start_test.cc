@@ -10,7 +10,9 @@
 namespace fipd::control {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::StartsWith;
 
 class ServerStart : public testing::Test {
@@ -46,6 +48,18 @@ TEST_F(ServerStart, TheFileIsForTheGroupOrForAll) {
   HttpServer server(loop.get_executor(), options, service, background);
   ASSERT_TRUE(server.start());
   EXPECT_EQ(mode(), 0666U);
+}
+
+TEST_F(ServerStart, AGroupThatDoesNotExistIsAWarning) {
+  {
+    HttpServer server(loop.get_executor(), options, service, background);
+    ASSERT_TRUE(server.start());
+    EXPECT_THAT(server.warnings(), ElementsAre(HasSubstr("no-such-group")));
+  }
+  options.group = "root";
+  HttpServer server(loop.get_executor(), options, service, background);
+  ASSERT_TRUE(server.start());
+  EXPECT_THAT(server.warnings(), IsEmpty());
 }
 
 TEST_F(ServerStart, AStaleSocketIsReplaced) {
