@@ -62,7 +62,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
  private:
   using Sessions = std::list<std::weak_ptr<HttpSession>>;
 
-  Outcome listen_for_metrics();
+  void listen_for_metrics();
   asio::awaitable<void> accept_local();
   asio::awaitable<void> accept_metrics();
   void admit_local(UnixListener::Acceptor::protocol_type::socket socket);
@@ -76,6 +76,8 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   std::optional<gid_t> group_;
   UnixListener local_;
   tcp::acceptor metrics_;
+  tcp::endpoint metrics_at_;
+  std::string metrics_problem_;  // why nobody listens there; empty: somebody does
   asio::steady_timer pause_local_;
   asio::steady_timer pause_metrics_;
   Sessions sessions_;
@@ -88,8 +90,12 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
 namespace {
 
 // Out of file descriptors, mostly: the connection stays in the queue, so look again a bit later.
-asio::awaitable<void> breathe(asio::steady_timer& timer) {
-  timer.expires_after(std::chrono::milliseconds(100));
+constexpr std::chrono::milliseconds kBreath{100};
+// The address may come with an interface, and the port's owner may go.
+constexpr std::chrono::seconds kListenAgain{1};
+
+asio::awaitable<void> pause(asio::steady_timer& timer, std::chrono::milliseconds time) {
+  timer.expires_after(time);
   error_code ignored;
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
 }
@@ -97,15 +103,22 @@ asio::awaitable<void> breathe(asio::steady_timer& timer) {
 }  // namespace
 
 Outcome HttpServer::Impl::start() {
+  if (!options_.metrics_listen.empty()) {
+    const auto endpoint = parse_endpoint(options_.metrics_listen);
+    if (!endpoint) return fail(endpoint.error());
+    metrics_at_ = *endpoint;
+  }
   group_ = find_group(options_.group);
   Outcome done = local_.open(options_.path, group_, options_.read_by_all);
-  if (done && !options_.metrics_listen.empty()) done = listen_for_metrics();
   if (!done) {
     local_.close();
     return done;
   }
   spawn(accept_local());
-  if (metrics_.is_open()) spawn(accept_metrics());
+  if (!options_.metrics_listen.empty()) {
+    listen_for_metrics();
+    spawn(accept_metrics());
+  }
   return success();
 }
 
@@ -116,21 +129,22 @@ std::vector<std::string> HttpServer::Impl::warnings() const {
         "[control] group = \"{}\": there is no such group: only root may change anything",
         options_.group));
   }
+  if (!metrics_problem_.empty()) {
+    all.push_back(fmt::format("[metrics] listen = \"{}\": {}; tried again every second",
+                              options_.metrics_listen, metrics_problem_));
+  }
   return all;
 }
 
-Outcome HttpServer::Impl::listen_for_metrics() {
-  const auto endpoint = parse_endpoint(options_.metrics_listen);
-  if (!endpoint) return fail(endpoint.error());
+// Floating IPs are worth more than their metrics: that nobody can listen there ends nothing.
+void HttpServer::Impl::listen_for_metrics() {
   error_code problem;
-  metrics_.open(endpoint->protocol(), problem);
+  metrics_.open(metrics_at_.protocol(), problem);
   if (!problem) metrics_.set_option(tcp::acceptor::reuse_address(true), problem);
-  if (!problem) metrics_.bind(*endpoint, problem);
+  if (!problem) metrics_.bind(metrics_at_, problem);
   if (!problem) metrics_.listen(asio::socket_base::max_listen_connections, problem);
-  if (!problem) return success();
-  return fail_errno(problem.value(),
-                    fmt::format("[metrics] listen = \"{}\"", options_.metrics_listen),
-                    ErrorCode::kUnavailable);
+  metrics_problem_ = problem ? problem.message() : "";
+  if (problem) metrics_.close(problem);
 }
 
 void HttpServer::Impl::spawn(asio::awaitable<void> loop) {
@@ -147,7 +161,7 @@ asio::awaitable<void> HttpServer::Impl::accept_local() {
         co_await local_.acceptor().async_accept(asio::redirect_error(asio::use_awaitable, problem));
     if (stopped_) co_return;
     if (problem) {
-      co_await breathe(pause_local_);
+      co_await pause(pause_local_, kBreath);
     } else {
       admit_local(std::move(socket));
     }
@@ -155,13 +169,18 @@ asio::awaitable<void> HttpServer::Impl::accept_local() {
 }
 
 asio::awaitable<void> HttpServer::Impl::accept_metrics() {
+  while (!metrics_.is_open()) {
+    co_await pause(pause_metrics_, kListenAgain);
+    if (stopped_) co_return;
+    listen_for_metrics();
+  }
   while (!stopped_) {
     error_code problem;
     auto socket =
         co_await metrics_.async_accept(asio::redirect_error(asio::use_awaitable, problem));
     if (stopped_) co_return;
     if (problem) {
-      co_await breathe(pause_metrics_);
+      co_await pause(pause_metrics_, kBreath);
     } else {
       admit_metrics(std::move(socket));
     }

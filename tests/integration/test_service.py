@@ -95,6 +95,26 @@ def test_a_daemon_that_is_not_there_is_exit_7(topology):
     assert done.returncode == 7 and ".none" in done.stderr
 
 
+def test_metrics_whose_address_comes_late_keep_nothing_down(topology):
+    fipd, host, late = topology.fipd, topology.host.namespace, "10.240.9.9"
+    fipd.settings["metrics"] = {"listen": f"{late}:9472"}
+    fipd.write_config()
+    try:
+        fipd.restart()
+        topology.announce(A, topology.instance.fixed)
+        status = fipd.ctl("status", "--json")
+        assert status.code == 0 and [each for each in status.json["warnings"] if late in each]
+        host.ip(f"addr add {late}/32 dev lo")
+        wait_for(lambda: "fipd_" in host.run("curl", "-sS", f"http://{late}:9472/metrics",
+                                             check=False).stdout, 10, "it is listened there")
+        assert not fipd.ctl("status", "--json").json["warnings"]
+    finally:
+        host.ip(f"addr del {late}/32 dev lo", check=False)
+        del fipd.settings["metrics"]
+        fipd.write_config()
+        fipd.restart()
+
+
 def test_curl_works_as_documented(topology):
     topology.fipd.announce(A, topology.instance.fixed)
     done = subprocess.run(["curl", "-s", "--unix-socket", topology.fipd.socket,

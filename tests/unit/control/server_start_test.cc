@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <gmock/gmock.h>
 
@@ -10,9 +11,11 @@
 namespace fipd::control {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::StartsWith;
 
 class ServerStart : public testing::Test {
@@ -112,6 +115,27 @@ TEST_F(ServerStart, AnUnusableMetricsAddressIsRefused) {
     EXPECT_EQ(started.error().code(), ErrorCode::kBadInput);
     EXPECT_FALSE(std::filesystem::exists(options.path));
   }
+}
+
+TEST_F(ServerStart, AMetricsPortInUseIsAWarningAndIsTakenOnceItIsFree) {
+  using boost::asio::ip::tcp;
+  tcp::acceptor other(loop, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0));
+  const tcp::endpoint wanted = other.local_endpoint();
+  options.metrics_listen = fmt::format("127.0.0.1:{}", wanted.port());
+  HttpServer server(loop.get_executor(), options, service, background);
+  ASSERT_TRUE(server.start());
+  const std::string problem = fmt::format("[metrics] listen = \"{}\"", options.metrics_listen);
+  EXPECT_THAT(server.warnings(), Contains(HasSubstr(problem)));
+  other.close();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (server.warnings().size() > 1 && std::chrono::steady_clock::now() < deadline) {
+    loop.run_one_for(std::chrono::milliseconds(100));
+  }
+  EXPECT_THAT(server.warnings(), Not(Contains(HasSubstr(problem))));
+  tcp::socket client(loop);
+  boost::system::error_code refused;
+  client.connect(wanted, refused);
+  EXPECT_FALSE(refused) << refused.message();
 }
 
 TEST_F(ServerStart, StoppingEndsOpenEventStreamsBeforeTheHubGoes) {
