@@ -235,6 +235,11 @@ boost::asio::awaitable<tl::expected<void, ChangeFailure>> Daemon::change(ChangeR
 
 boost::asio::awaitable<std::optional<Outcome>> Daemon::reached(IpAddress floating, WaitFor what) {
   const Standing* standing = reconciler_->standings().find(floating);
+  if (what == WaitFor::kGone) {
+    const bool claimed = reconciler_->bindings().winner(floating) != nullptr;
+    if (claimed || standing == nullptr) co_return success();
+    if (standing->state == State::kWithdrawing) co_return std::nullopt;
+  }
   if (standing == nullptr) co_return std::nullopt;
   const State state = standing->state;
   if (state == State::kRefused || state == State::kFailed || state == State::kWithdrawing) {

@@ -12,12 +12,12 @@ using boost::asio::awaitable;
 
 constexpr std::string_view kOwnSource = "api";
 
-std::vector<IpAddress> touched_by(const ChangeRequest& request) {
-  std::vector<IpAddress> touched = request.remove;
-  touched.reserve(touched.size() + request.put.size());
-  for (const Binding& binding : request.put) touched.push_back(binding.floating);
-  if (request.forwards) touched.push_back(request.forwards->floating);
-  return touched;
+std::vector<IpAddress> put_by(const ChangeRequest& request) {
+  std::vector<IpAddress> put;
+  put.reserve(request.put.size());
+  for (const Binding& binding : request.put) put.push_back(binding.floating);
+  if (request.forwards) put.push_back(request.forwards->floating);
+  return put;
 }
 
 Result<ChangeRequest> decode(const Route& route, std::string_view body) {
@@ -48,9 +48,15 @@ awaitable<Result<ChangeRequest>> Handlers::decoded(Route route, std::string body
   co_return co_await background_.run(std::move(work));
 }
 
-awaitable<Outcome> Handlers::waited(Route route, std::vector<IpAddress> floatings) {
+awaitable<Outcome> Handlers::waited(Route route, std::vector<IpAddress> put,
+                                    std::vector<IpAddress> removed) {
+  using Clock = std::chrono::steady_clock;
   if (!route.wait) co_return success();
-  co_return co_await service_.wait(std::move(floatings), *route.wait, route.timeout);
+  const Clock::time_point deadline = Clock::now() + route.timeout;
+  Outcome there = co_await service_.wait(std::move(put), *route.wait, route.timeout);
+  if (!there) co_return there;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+  co_return co_await service_.wait(std::move(removed), WaitFor::kGone, left);
 }
 
 awaitable<Reply> Handlers::change(Route route, std::string body) {
@@ -61,11 +67,12 @@ awaitable<Reply> Handlers::change(Route route, std::string body) {
   if (request->forwards) request->forwards->replace = request->replace;
   if (route.dry_run) co_return co_await preview(std::move(*request));
   const Done done = done_of(route, *request, is_put && !has_own_claim(route.floating));
-  std::vector<IpAddress> touched = touched_by(*request);
+  std::vector<IpAddress> put = put_by(*request);
+  std::vector<IpAddress> removed = request->remove;
 
   const tl::expected<void, ChangeFailure> changed = co_await service_.change(std::move(*request));
   if (!changed) co_return failure_reply(changed.error());
-  const Outcome waiting = co_await waited(route, std::move(touched));
+  const Outcome waiting = co_await waited(route, std::move(put), std::move(removed));
   if (!waiting && waiting.error().code() == ErrorCode::kTimeout) {
     co_return error_reply(504, "wait_timeout",
                           waiting.error().message() + "; the change itself is done");

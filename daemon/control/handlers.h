@@ -35,7 +35,8 @@ class Handlers {
   boost::asio::awaitable<Reply> change(Route route, std::string body);
   boost::asio::awaitable<Reply> preview(ChangeRequest request);
   boost::asio::awaitable<Result<ChangeRequest>> decoded(Route route, std::string body);
-  boost::asio::awaitable<Outcome> waited(Route route, std::vector<IpAddress> floatings);
+  boost::asio::awaitable<Outcome> waited(Route route, std::vector<IpAddress> put,
+                                         std::vector<IpAddress> removed);
   boost::asio::awaitable<Result<DrainRequest>> drain_request(std::string body);
   boost::asio::awaitable<Reply> drain(Route route, std::string body);
   boost::asio::awaitable<Reply> drain_report(bool with_connections);

@@ -44,7 +44,8 @@ enum class WaitFor : std::uint8_t {
   kSettled,  // until the kernel has answered; also where the outcome is "waiting"
   kTranslated,
   kRouted,
-  kAnnounced,  // by all established sessions
+  kAnnounced,  // by all established sessions that carry its family
+  kGone,       // what was removed: not even translated, or another source's
 };
 
 // What the HTTP server serves. Everything runs on the event loop's thread; nothing blocks it. The

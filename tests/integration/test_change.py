@@ -25,6 +25,19 @@ def test_a_removed_floating_ip_is_gone_at_the_router_in_the_routes_and_in_the_na
     assert talk.tcp(topology.instance.namespace, CLIENT[0])["peer"] == topology.instance.fixed
 
 
+def test_whoever_waits_for_a_removal_is_told_when_nothing_is_translated_any_more(topology):
+    topology.announce(A, topology.instance.fixed)
+    topology.announce(B, topology.instance.fixed)
+    for floating in (A, B):
+        gone = topology.fipd.ctl("rm", floating, "--wait", "--timeout", "20s")
+        assert gone.code == 0, gone
+        assert floating not in kernel.translations(topology.host.namespace)
+        assert not topology.is_routed(floating)
+    topology.fipd.add(A, topology.instance.fixed, "--interface", "nowhere")
+    gone = topology.fipd.ctl("rm", A, "--wait=translated")
+    assert gone.code == 0, gone
+
+
 @pytest.mark.slow
 def test_removing_one_of_two_ends_its_connections_and_leaves_the_others(topology):
     topology.announce(A, topology.instance.fixed)

@@ -236,7 +236,9 @@ boost::asio::awaitable<tl::expected<void, ChangeFailure>> FakeService::change(
 boost::asio::awaitable<Outcome> FakeService::wait(std::vector<IpAddress> floatings, WaitFor what,
                                                   std::chrono::milliseconds timeout) {
   for (const IpAddress& floating : floatings) {
-    if (!stays_translated(floating) || what == WaitFor::kTranslated) continue;
+    if (what == WaitFor::kGone && !bindings_.contains(floating)) continue;
+    const bool far_enough = !stays_translated(floating) || what == WaitFor::kTranslated;
+    if (far_enough && what != WaitFor::kGone) continue;
     const boost::asio::any_io_executor executor = co_await boost::asio::this_coro::executor;
     boost::asio::steady_timer timer(executor, timeout);
     co_await timer.async_wait(boost::asio::use_awaitable);

@@ -44,6 +44,18 @@ TEST(Server, ABatchIsAllOrNothing) {
   EXPECT_THAT(get(harness, kPath), StartsWith("HTTP/1.1 404 "));
 }
 
+TEST(Server, WaitingForARemovalIsWaitingUntilItIsGone) {
+  ServerHarness harness;
+  const std::string slow = "/v1/floating-ips/192.0.2.1";
+  const std::string other = "/v1/floating-ips/192.0.2.2";
+  for (const std::string& each : {slow, other}) (void)ask(harness, "PUT", each, kBody);
+  EXPECT_THAT(ask(harness, "DELETE", slow + "?wait=announced&timeout=20ms"),
+              StartsWith("HTTP/1.1 204 "));
+  const std::string batch = R"({"remove": ["192.0.2.2"]})";
+  EXPECT_THAT(ask(harness, "POST", "/v1/floating-ips?wait=announced&timeout=20ms", batch),
+              StartsWith("HTTP/1.1 200 "));
+}
+
 TEST(Server, WaitingRunsOutWithTheChangeDone) {
   ServerHarness harness;
   const std::string slow = "/v1/floating-ips/192.0.2.1";
