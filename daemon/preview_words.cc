@@ -55,11 +55,16 @@ PreviewReport::Route route_of(const bgp::RouteChange& change, const PreviewNames
   return route;
 }
 
-std::string command_of(const PreviewReport::Route& route, const PreviewNames& names) {
-  return fmt::format("ip {}route {} {} dev {} table {} proto {} metric {}{}",
-                     route.destination.is_v6() ? "-6 " : "", route.change, route.destination,
-                     route.interface, names.route_table, names.route_protocol, route.metric,
-                     route.destination.is_v6() ? "" : " scope link");
+std::string command_of(const bgp::RouteChange& change, const PreviewNames& names) {
+  const bgp::HostRoute& route = change.route;
+  const bool is_v6 = route.destination.is_v6();
+  // A realm is not among what says which route is removed.
+  const bool with_realm = route.realm != 0 && change.action != bgp::RouteAction::kRemove;
+  return fmt::format("ip {}route {} {} dev {} table {} proto {} metric {}{}{}", is_v6 ? "-6 " : "",
+                     word_of(change.action), route.destination, names.interface(route.interface),
+                     names.route_table, names.route_protocol, route.metric,
+                     is_v6 ? "" : " scope link",
+                     with_realm ? fmt::format(" realm {}", route.realm) : "");
 }
 
 }  // namespace
@@ -80,7 +85,7 @@ PreviewReport in_words(const Preview& preview, const PreviewNames& names) {
   }
   for (const bgp::RouteChange& change : preview.routes) {
     report.routes.push_back(route_of(change, names));
-    report.commands.push_back(command_of(report.routes.back(), names));
+    report.commands.push_back(command_of(change, names));
   }
   for (const nat::ElementChange& change : preview.elements_later) {
     report.elements_later.push_back(element_of(change));

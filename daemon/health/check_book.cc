@@ -1,12 +1,27 @@
 #include "daemon/health/check_book.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace fipd::health {
 
 std::string to_string(const CheckTarget& target) {
   if (target.port == 0) return fmt::format("icmp to {}", target.address);
   return fmt::format("tcp/{} to {}", target.port, target.address);
+}
+
+void CheckBook::set_rules(const CheckRules& rules, Clock::time_point now) {
+  rules_ = rules;
+  const auto within = [&](double factor) {
+    return now + std::chrono::duration_cast<Clock::duration>(rules_.interval * factor);
+  };
+  const Clock::time_point latest = within(1.0 + rules_.jitter);
+  while (!due_.empty() && due_.rbegin()->first > latest) {
+    const auto last = std::prev(due_.end());
+    const IpAddress floating = last->second;
+    due_.erase(last);
+    schedule(floating, checks_.at(floating), within(dice_()));
+  }
 }
 
 bool CheckBook::want(const IpAddress& floating, const CheckTarget& target, Clock::time_point now) {

@@ -72,7 +72,8 @@ class CheckBook {
 
   CheckBook(CheckRules rules, Dice dice) : rules_(rules), dice_(std::move(dice)) {}
 
-  void set_rules(const CheckRules& rules) { rules_ = rules; }
+  // Whose turn would come later than a new, shorter interval has it comes within that.
+  void set_rules(const CheckRules& rules, Clock::time_point now);
   [[nodiscard]] const CheckRules& rules() const { return rules_; }
 
   // True where that is new: another target begins anew.

@@ -79,7 +79,7 @@ void HealthChecks::forget(const IpAddress& floating) {
 }
 
 void HealthChecks::configure(const CheckRules& rules) {
-  book_.set_rules(rules);
+  book_.set_rules(rules, Clock::now());
   wake_.notify_all();
 }
 

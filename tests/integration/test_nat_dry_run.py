@@ -109,12 +109,13 @@ def test_the_commands_of_a_dry_run_do_by_hand_what_fipd_does(topology):
     """A person without fipd would type them: with the daemon stopped they bring the same picture."""
     host, fipd = topology.host.namespace, topology.fipd
     fipd.add(B, topology.neighbour.fixed)
-    preview = rehearse(topology, "add", A, topology.instance.fixed)
+    preview = rehearse(topology, "add", A, topology.instance.fixed, "--color", "7")
     wanted = foretold(picture(host), preview)
     fipd.stop()
     for command in preview["commands"]:
         host.run("sh", "-ec", command)
     assert picture(host) == wanted
+    assert "realm 7" in host.run("ip", "-N", "route", "show", A, "table", "172").stdout
     fipd.start()
     wait_for(lambda: A not in kernel.translations(host), 10, "it was never asked for")
 

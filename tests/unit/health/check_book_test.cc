@@ -120,6 +120,24 @@ TEST_F(Checks, IsDueEveryIntervalWithJitterEitherWay) {
   EXPECT_EQ(book_.next_due(), now_ + milliseconds(2000));
 }
 
+TEST_F(Checks, AShorterIntervalCountsFromNowOnAndALongerOneFromTheNextProbe) {
+  for (const unsigned n : {1U, 2U}) want(n);
+  round_where({});
+  const CheckBook::Clock::time_point asked = now_;
+  CheckRules changed = rules();
+  changed.interval = milliseconds(60'000);
+  book_.set_rules(changed, now_);
+  EXPECT_EQ(book_.next_due(), asked + milliseconds(1000)) << "as it was";
+  round_where({});
+  EXPECT_EQ(book_.next_due(), now_ + milliseconds(60'000));
+  now_ += milliseconds(1);
+  changed.interval = milliseconds(200);
+  book_.set_rules(changed, now_);
+  EXPECT_EQ(book_.next_due(), now_ + milliseconds(100));
+  now_ += milliseconds(200);
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(book_.start(now_)) << "both are due";
+}
+
 TEST_F(Checks, AskingLateLeavesNoBacklog) {
   want(1);
   now_ += milliseconds(60'000);

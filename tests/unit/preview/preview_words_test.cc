@@ -59,7 +59,8 @@ TEST(PreviewWords, EveryKindOfElementHasKeyAndValueApart) {
 TEST(PreviewWords, RoutesAreCommandsOfIp) {
   Preview preview;
   preview.routes = {{bgp::RouteAction::kAdd, {kFloating, 1024, 7}},
-                    {bgp::RouteAction::kReplace, {kFloating, 1024, 8}},
+                    {bgp::RouteAction::kReplace, {kFloating, 1024, 8, 7}},
+                    {bgp::RouteAction::kRemove, {kFloating, 1024, 8, 7}},
                     {bgp::RouteAction::kRemove, {*parse_address("2001:db8::3"), 512, 9}}};
   const PreviewReport report = in_words(preview, names());
   EXPECT_THAT(
@@ -67,7 +68,8 @@ TEST(PreviewWords, RoutesAreCommandsOfIp) {
       ElementsAre("ip route add 172.16.1.3 dev tap7 table 172 proto 172 metric 1024 scope "
                   "link",
                   "ip route replace 172.16.1.3 dev tap8 table 172 proto 172 metric 1024 "
-                  "scope link",
+                  "scope link realm 7",
+                  "ip route delete 172.16.1.3 dev tap8 table 172 proto 172 metric 1024 scope link",
                   "ip -6 route delete 2001:db8::3 dev tap9 table 172 proto 172 metric 512"));
 }
 
