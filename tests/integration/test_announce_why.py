@@ -193,7 +193,8 @@ def test_the_same_address_on_a_second_host_is_noticed(two_hosts):
     assert row["state"] == "announced" and "also announced by" in row["reason"]
     assert f"AS{other.asn}" in row["also_announced_by"][0], row
     assert "announced by other hosts as well" in host.fipd.ctl("status").out
-    assert any("is also announced by" in monitor.text() for monitor in monitors)
+    wait_for(lambda: any("is also announced by" in monitor.text() for monitor in monitors), 5,
+             "a monitor tells of it")
     other.fipd.remove(A)
     # Whichever it is: the first of them, or the second, which is preferred for the settling time.
     wait_for(lambda: "also_announced_by" not in host.fipd.row(A), 20, "it is alone again")
