@@ -214,6 +214,7 @@ boost::asio::awaitable<tl::expected<void, ChangeFailure>> Daemon::change(ChangeR
     const bool here = reconciler_->bindings().winner(each.floating) != nullptr;
     if (announcements_ && !here) announcements_->note_coming(each.floating);
   }
+  if (request.forwards) put.push_back(request.forwards->floating);
   tl::expected<void, ChangeFailure> changed = co_await api_->change(std::move(request));
   if (!changed) co_return changed;
   const bool settled = co_await reconciler_->settled(Signal::Clock::now() + kKernelDeadline);
@@ -223,6 +224,10 @@ boost::asio::awaitable<tl::expected<void, ChangeFailure>> Daemon::change(ChangeR
     co_return tl::unexpected<ChangeFailure>(std::move(failure));
   }
   for (const IpAddress& floating : put) {
+    if (auto other = overruled(floating)) {
+      ChangeFailure failure{std::move(*other), floating, "not_in_force"};
+      co_return tl::unexpected<ChangeFailure>(std::move(failure));
+    }
     const Standing* standing = reconciler_->standings().find(floating);
     if (standing == nullptr || standing->state != State::kFailed) continue;
     Error refused(ErrorCode::kKernel,
@@ -233,12 +238,25 @@ boost::asio::awaitable<tl::expected<void, ChangeFailure>> Daemon::change(ChangeR
   co_return changed;
 }
 
+std::optional<Error> Daemon::overruled(const IpAddress& floating) const {
+  const Claim* winner = reconciler_->bindings().winner(floating);
+  if (winner == nullptr || winner->origin == kApiOrigin) return std::nullopt;
+  if (reconciler_->bindings().claim(floating, kApiOrigin) == nullptr) return std::nullopt;
+  return Error(ErrorCode::kConflict,
+               fmt::format("{} is bound to {} by {}, which goes before the API (sources.order); "
+                           "kept, and in force when that is gone",
+                           floating, to_string(target_of(winner->binding)), winner->origin));
+}
+
 boost::asio::awaitable<std::optional<Outcome>> Daemon::reached(IpAddress floating, WaitFor what) {
   const Standing* standing = reconciler_->standings().find(floating);
   if (what == WaitFor::kGone) {
     const bool claimed = reconciler_->bindings().winner(floating) != nullptr;
     if (claimed || standing == nullptr) co_return success();
     if (standing->state == State::kWithdrawing) co_return std::nullopt;
+  } else if (auto other = overruled(floating)) {
+    Outcome never = fail(std::move(*other));
+    co_return never;
   }
   if (standing == nullptr) co_return std::nullopt;
   const State state = standing->state;

@@ -99,6 +99,8 @@ class Daemon final : public Service {
   // What each source cannot take.
   [[nodiscard]] std::vector<const std::vector<RefusedWord>*> refused_words() const;
   [[nodiscard]] std::size_t drained_and_announced() const;
+  // Why the API's claim on it is not in force, where there is one: another source's goes before it.
+  [[nodiscard]] std::optional<Error> overruled(const IpAddress& floating) const;
   // Nothing: not yet. kKernel and the like: it never will.
   boost::asio::awaitable<std::optional<Outcome>> reached(IpAddress floating, WaitFor what);
 

@@ -77,6 +77,9 @@ awaitable<Reply> Handlers::change(Route route, std::string body) {
     co_return error_reply(504, "wait_timeout",
                           waiting.error().message() + "; the change itself is done");
   }
+  if (!waiting && waiting.error().code() == ErrorCode::kConflict) {
+    co_return error_reply(409, "not_in_force", waiting.error().message());
+  }
   if (!waiting) co_return error_reply(waiting.error());
   co_return done_reply(done);
 }

@@ -1,5 +1,6 @@
 """Who may have a floating IP: conflicts, refusals, and files that are edited as people edit files."""
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -39,6 +40,34 @@ def test_the_loser_of_a_conflict_is_shown_and_takes_over_when_the_winner_goes(to
     files.wait_state(A, "announced")
     assert talk.tcp(topology.client, A)["server"] == "instance14"
     assert topology.is_routed(A)
+
+
+def test_whoever_adds_what_another_source_overrules_is_told_that_it_is_not_in_force(own_topology):
+    fipd, fixed = own_topology.fipd, own_topology.instance.fixed
+    fipd.settings["sources"] = {"order": ["files", "api"]}
+    fipd.write_config()
+    fipd.restart()
+    fipd.write_bindings("a.toml", [(A, own_topology.neighbour.fixed)])
+    fipd.wait_state(A, "announced", 10)
+    for words in (["--replace"], ["--replace", "--wait=announced"]):
+        told = fipd.ctl("add", A, fixed, *words)
+        assert told.code == 5 and "a.toml" in told.err and "kept" in told.err, told
+    told = fipd.ctl("apply", "-f", "-",
+                    stdin=f'[[floating_ip]]\nfloating = "{A}"\nfixed = "{fixed}"\n')
+    assert told.code == 5 and A in told.err, told
+    # The same target needs no --replace, and is not in force either.
+    told = fipd.ctl("add", A, own_topology.neighbour.fixed)
+    assert told.code == 5 and "--replace" not in told.err, told
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(fipd.ctl, "add", B, fixed, "--interface", "nowhere", "--wait=announced",
+                            "--timeout", "30s")
+        wait_for(lambda: fipd.state(B) == "waiting", 10, "it waits for its interface")
+        fipd.write_bindings("b.toml", [(B, own_topology.neighbour.fixed)])
+        told = waits.result()
+    assert told.code == 5 and "b.toml" in told.err, told
+    fipd.remove_file("a.toml")
+    wait_for(lambda: len(rows(fipd, A)) == 1, 10, "the other claim is gone")
+    fipd.announce(A, fixed, "--replace")
 
 
 def test_an_add_of_an_address_bound_to_another_fixed_ip_is_a_conflict_unless_replaced(topology):

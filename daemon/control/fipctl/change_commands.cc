@@ -133,7 +133,7 @@ Verdict add(const Context& context, const AddOptions& options) {
   if (!request) return failure_of(request.error());
   request->body = boost::json::serialize(to_json(*binding));
   auto answer = context.client.call(*request);
-  if (!answer && answer.error().exit == ExitCode::kConflict && !options.replace) {
+  if (!answer && answer.error().code == "conflict" && !options.replace) {
     answer.error().message += "; --replace moves it";
   }
   if (!answer) return answer.error();

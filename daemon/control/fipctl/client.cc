@@ -107,7 +107,8 @@ Failure refusal_of(unsigned status, const std::string& body) {
   if (!floating.empty() && message.find(floating) == message.npos) {
     message = fmt::format("{}: {}", floating, message);
   }
-  return Failure{exit_code_of(status, text_at("/error/code")), std::move(message)};
+  std::string code = text_at("/error/code");
+  return Failure{exit_code_of(status, code), std::move(message), std::move(code)};
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ enum class ExitCode {
 struct Failure {
   ExitCode exit = ExitCode::kRefused;
   std::string message;
+  std::string code{};  // fipd's stable one, where it is fipd that refuses
 };
 
 [[nodiscard]] Failure failure_of(const Error& error);
