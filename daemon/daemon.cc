@@ -206,13 +206,16 @@ void Daemon::spawn_tasks() {
   if (bird_watch_) bird_watch_->start();
 }
 
-void Daemon::stop() {
+// Until the answers are out all parts work on: a change that is under way is carried through. What
+// an answer that came too late may still look at is closed and not destroyed.
+boost::asio::awaitable<void> Daemon::stop(std::chrono::milliseconds goodbye) {
   notify_service("STOPPING=1");
+  co_await server_->finish(goodbye);
   server_->stop();
   prober_->close();
   arrivals_->close();
   bird_watch_.reset();
-  files_.reset();
+  files_->stop();
   network_monitor_.reset();
   reconciler_->set_nat_events(nullptr);
   nat_monitor_.reset();

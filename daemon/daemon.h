@@ -46,8 +46,9 @@ class Daemon final : public Service {
   // Opens everything, in the order in which nothing can be missed. On failure nothing was written
   // to the kernel.
   [[nodiscard]] Outcome start();
-  // Ends all tasks; the context then runs out of work. The kernel's state stays as it is.
-  void stop();
+  // Ends: answers under way have `goodbye`, then all tasks are cancelled, and the context runs out
+  // of work. The kernel's state stays as it is.
+  boost::asio::awaitable<void> stop(std::chrono::milliseconds goodbye);
 
   // Service
   [[nodiscard]] StatusReport status() override;

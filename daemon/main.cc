@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kStartFailed = 1;
 constexpr int kBadConfig = 6;
-// Answers under way get this long when we are told to end.
+// Answers under way get this long when we are told to end, and the tasks after them.
 constexpr std::chrono::seconds kGoodbye{2};
 
 boost::asio::awaitable<void> serve_signals(boost::asio::io_context& context, Daemon& daemon) {
@@ -28,7 +28,7 @@ boost::asio::awaitable<void> serve_signals(boost::asio::io_context& context, Dae
     const int number = co_await signals.async_wait(boost::asio::use_awaitable);
     if (number != SIGHUP) {
       spdlog::info("ending on signal {}; routes and mappings stay", number);
-      daemon.stop();
+      co_await daemon.stop(kGoodbye);
       co_return;
     }
     // Its outcome is in the log; there is nobody else to tell.

@@ -52,9 +52,11 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
         local_(executor_),
         metrics_(executor_),
         pause_local_(executor_),
-        pause_metrics_(executor_) {}
+        pause_metrics_(executor_),
+        all_ended_(executor_) {}
 
   Outcome start();
+  asio::awaitable<void> finish(std::chrono::milliseconds limit);
   void stop();
   [[nodiscard]] std::vector<std::string> warnings() const;
   [[nodiscard]] std::size_t clients() const { return local_count_; }
@@ -63,6 +65,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   using Sessions = std::list<std::weak_ptr<HttpSession>>;
 
   void listen_for_metrics();
+  void close_listeners();
   asio::awaitable<void> accept_local();
   asio::awaitable<void> accept_metrics();
   void admit_local(UnixListener::Acceptor::protocol_type::socket socket);
@@ -80,6 +83,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   std::string metrics_problem_;  // why nobody listens there; empty: somebody does
   asio::steady_timer pause_local_;
   asio::steady_timer pause_metrics_;
+  asio::steady_timer all_ended_;
   Sessions sessions_;
   std::size_t local_count_ = 0;
   std::size_t metrics_count_ = 0;
@@ -215,16 +219,32 @@ void HttpServer::Impl::begin(HttpSession::Socket socket, const SessionRights& ri
   session->start([self = shared_from_this(), at, &counted] {
     --counted;
     self->sessions_.erase(at);
+    if (self->sessions_.empty()) self->all_ended_.cancel();
   });
 }
 
-void HttpServer::Impl::stop() {
+void HttpServer::Impl::close_listeners() {
   stopped_ = true;
   local_.close();
   error_code ignored;
   metrics_.close(ignored);
   pause_local_.cancel();
   pause_metrics_.cancel();
+}
+
+asio::awaitable<void> HttpServer::Impl::finish(std::chrono::milliseconds limit) {
+  close_listeners();
+  for (const auto& weak : sessions_) {
+    if (const auto session = weak.lock()) session->finish();
+  }
+  if (sessions_.empty()) co_return;
+  all_ended_.expires_after(limit);
+  error_code ignored;
+  co_await all_ended_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+}
+
+void HttpServer::Impl::stop() {
+  close_listeners();
   for (const auto& weak : sessions_) {
     if (const auto session = weak.lock()) session->abort();
   }
@@ -237,6 +257,10 @@ HttpServer::HttpServer(asio::any_io_executor executor, HttpOptions options, Serv
 HttpServer::~HttpServer() { impl_->stop(); }
 
 Outcome HttpServer::start() { return impl_->start(); }
+
+asio::awaitable<void> HttpServer::finish(std::chrono::milliseconds limit) {
+  return impl_->finish(limit);
+}
 
 void HttpServer::stop() { impl_->stop(); }
 

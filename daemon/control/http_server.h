@@ -1,11 +1,13 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
 
 #include "daemon/base/background.h"
 #include "daemon/base/result.h"
@@ -35,7 +37,10 @@ class HttpServer {
 
   // Listens. A socket file that nobody listens on is replaced; kConflict where another daemon does.
   [[nodiscard]] Outcome start();
-  // Closes the listeners and every connection at once, and removes the socket file.
+  // Closes the listeners, removes the socket file, and returns when every answer under way is sent,
+  // or after `limit`.
+  boost::asio::awaitable<void> finish(std::chrono::milliseconds limit);
+  // The same, with every connection closed at once.
   void stop();
   // What is not as it was configured, for the operator: a sentence each.
   [[nodiscard]] std::vector<std::string> warnings() const;

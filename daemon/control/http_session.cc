@@ -47,6 +47,11 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     asio::co_spawn(stream_.get_executor(), run(), std::move(ended));
   }
 
+  void finish() override {
+    last_ = true;
+    if (!answering_ || (source_ && source_->endless())) abort();
+  }
+
   void abort() override {
     aborted_ = true;
     if (source_) source_->cancel();
@@ -79,6 +84,8 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
   boost::beast::flat_buffer buffer_;
   std::shared_ptr<BodySource> source_;  // of the answer that is being sent
   bool served_one_ = false;
+  bool answering_ = false;  // a request's head has been read, and its answer is not all sent
+  bool last_ = false;       // no further request
   bool aborted_ = false;
   // Of the request at hand.
   bool head_ = false;
@@ -118,11 +125,15 @@ awaitable<bool> Session::serve_one() {
     unread_ = reply.has_value();
     co_return false;
   }
+  answering_ = true;
   const Reply reply = co_await reply_to(parser);
   served_one_ = true;
-  if (aborted_) co_return false;
-  const bool keep = !unread_ && parser.get().keep_alive();
-  co_return co_await send(reply, keep);
+  const bool endless = reply.stream && reply.stream->endless();
+  if (aborted_ || (last_ && endless)) co_return false;
+  const bool keep = !last_ && !unread_ && parser.get().keep_alive();
+  const bool kept = co_await send(reply, keep);
+  answering_ = false;
+  co_return kept && !last_;
 }
 
 awaitable<bool> Session::request_begins() {

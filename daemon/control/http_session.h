@@ -28,6 +28,8 @@ class HttpSession {
   virtual ~HttpSession() = default;
   // `on_end` is called once, when the connection is closed.
   virtual void start(std::function<void()> on_end) = 0;
+  // Closes it after the answer under way, or at once where there is none or it has no end.
+  virtual void finish() = 0;
   // Closes it at once and lets go of the event hub. on_end still follows.
   virtual void abort() = 0;
 

@@ -395,9 +395,11 @@ FilesSource::FilesSource(boost::asio::any_io_executor executor, Background& back
                          FilesOptions options, ClaimSink& sink, EventHub& events)
     : worker_(std::make_shared<Worker>(executor, background, std::move(options), sink, events)) {}
 
-FilesSource::~FilesSource() { worker_->stop(); }
+FilesSource::~FilesSource() { stop(); }
 
 void FilesSource::start() { worker_->start(); }
+
+void FilesSource::stop() { worker_->stop(); }
 
 void FilesSource::apply(const FilesOptions& options) { worker_->apply(options); }
 

@@ -44,6 +44,8 @@ class FilesSource {
   ~FilesSource();
 
   void start();
+  // For good: from here on it touches neither sink nor hub, and only tells what it told last.
+  void stop();
   // Takes over hold_share, hold_above and max; the rest needs another FilesSource.
   void apply(const FilesOptions& options);
   [[nodiscard]] SourceReport report() const;

@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -154,3 +155,22 @@ def test_it_ends_in_order_on(topology, number):
     topology.fipd.process.send(getattr(signal, number))
     assert topology.fipd.process.popen.wait(5) == 0
     assert not os.path.exists(topology.fipd.socket)
+
+
+# The second runs out after the two seconds that answers have, and before the end of the process.
+@pytest.mark.parametrize("timeout, codes", [("1s", (8,)), ("2600ms", (7, 8))])
+def test_who_waits_for_an_answer_when_it_is_told_to_end_gets_it_in_time(own_topology, timeout, codes):
+    fipd = own_topology.fipd
+    own_topology.host.bird.kill()
+    waiting = subprocess.Popen([FIPCTL, "--socket", fipd.socket, "add", A,
+                                own_topology.instance.fixed, "--wait=announced", "--timeout", timeout],
+                               text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    fipd.wait_state(A, "routed")
+    idle = socket.socket(socket.AF_UNIX)
+    idle.connect(fipd.socket)
+    assert waiting.poll() is None
+    fipd.stop()
+    out, err = waiting.communicate(timeout=10)
+    assert waiting.returncode in codes, (waiting.returncode, out, err)
+    assert ("routed" in out + err) == (waiting.returncode == 8), (out, err)
+    assert idle.recv(1) == b""
