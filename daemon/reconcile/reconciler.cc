@@ -26,6 +26,7 @@ Reconciler::Reconciler(boost::asio::any_io_executor executor, KernelParts kernel
 }
 
 Outcome Reconciler::start() {
+  first_mark_ = Clock::now();  // the first pass begins with reading the kernel
   Outcome read = read_host();
   if (read) metadata_.configure(rules_.ruleset.metadata, host_);
   return read;

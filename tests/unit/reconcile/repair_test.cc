@@ -46,6 +46,17 @@ TEST_F(Repair, ARestartWithNothingChangedWritesNothing) {
   EXPECT_EQ(state_of("172.16.1.3"), State::kRouted);
 }
 
+TEST_F(Repair, TheFirstPassTookNoLongerThanSinceTheStart) {
+  std::string told;
+  const auto subscription = events_.subscribe([&](const Event& event) {
+    if (event.kind == "bound") told = event.text;
+  });
+  start_with({claim("172.16.1.3", "10.65.0.13")}, {});
+  const std::size_t took = told.find("took=");
+  ASSERT_NE(took, std::string::npos) << told;
+  EXPECT_LT(std::stol(told.substr(took + 5)), 10000) << told;
+}
+
 TEST_F(TwoSources, OrphansAreKeptUntilEverySourceIsComplete) {
   leave("172.16.1.3", "10.65.0.13");
   leave("172.16.1.4", "10.65.0.14");
