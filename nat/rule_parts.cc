@@ -96,9 +96,9 @@ Part if_first() {
                           static_cast<unsigned>(IPS_CONFIRMED))};
 }
 
-Part if_established() {
-  return {"ct state established",
-          "[ ct load state => reg 1 ]\n" + any_of(NF_CT_STATE_BIT(IP_CT_ESTABLISHED))};
+Part if_served() {
+  return {"ct status seen-reply,snat,dnat",
+          "[ ct load status => reg 1 ]\n" + any_of(IPS_SEEN_REPLY | IPS_SRC_NAT | IPS_DST_NAT)};
 }
 
 Part if_from(std::string_view interface) {

@@ -47,8 +47,8 @@ struct Part {
 // The first packet of a connection. State "new" alone is also every further packet of one that
 // nobody has answered, as UDP need not be.
 [[nodiscard]] Part if_first();
-// Somebody has answered.
-[[nodiscard]] Part if_established();
+// Translated, or somebody has answered.
+[[nodiscard]] Part if_served();
 // "tap*", or a whole name.
 [[nodiscard]] Part if_from(std::string_view interface);
 [[nodiscard]] Part if_source_in(const Layout& layout, std::string_view set);

@@ -111,9 +111,9 @@ std::vector<Chain> chains_of_guards(const RulesetOptions& options) {
       !ranges_of(options.guarded, AF_INET6).empty()) {
     Chain guard = base_chain("guard", "filter", NF_INET_FORWARD, kGuard,
                              "to floating IPs that nobody here has: no loop to the router");
-    // What goes back to where it came from is never answered. Looking up the set took a tenth of
-    // the host's packets a second.
-    guard.rules.push_back(rule_of({if_established(), accept()}, "answered, so it is no loop"));
+    // What goes back to where it came from is neither. Looking up the set took a tenth of the
+    // host's packets a second.
+    guard.rules.push_back(rule_of({if_served(), accept()}, "translated or answered: no loop"));
     for (const Layout& layout : {kV4, kV6}) {
       if (!ranges_of(options.guarded, layout.family).empty()) {
         guard.rules.push_back(goes_back(layout));
