@@ -96,7 +96,7 @@ class AnnouncementsTest : public testing::Test {
     io_.run_for(time);
   }
 
-  bgp::TemporaryFolder folder_;
+  TemporaryFolder folder_;
   asio::io_context io_{1};
   Tasks tasks_{io_.get_executor(),
                [](const std::string&, const std::string& what) { ADD_FAILURE() << what; }};

@@ -222,8 +222,12 @@ TEST_F(OthersTest, RoutesOfAddressesThatAreNotOursAreNobodysBusiness) {
 
 class WithdrawalsTest : public AnnouncementsTest {
  protected:
-  void watch_releases() {
+  void start_with_announced(std::uint32_t count) {
+    world_.export_first(count);
+    bind_first(count);
+    start();
     announcements_->on_released([this](const IpAddress& address) { released_.insert(address); });
+    ASSERT_TRUE(wait_announced(count));
   }
   void withdraw(std::uint32_t i, milliseconds linger = std::chrono::seconds(30)) {
     ours_.erase(numbered(i));
@@ -233,11 +237,7 @@ class WithdrawalsTest : public AnnouncementsTest {
 };
 
 TEST_F(WithdrawalsTest, WaitUntilNoSessionHasIt) {
-  world_.export_first(2);
-  bind_first(2);
-  start();
-  watch_releases();
-  ASSERT_TRUE(wait_announced(2));
+  start_with_announced(2);
   withdraw(0);
   pass(milliseconds(300));
   EXPECT_THAT(released_, IsEmpty());
@@ -248,11 +248,7 @@ TEST_F(WithdrawalsTest, WaitUntilNoSessionHasIt) {
 }
 
 TEST_F(WithdrawalsTest, ThousandsAreFollowedInBulk) {
-  world_.export_first(2000);
-  bind_first(2000);
-  start();
-  watch_releases();
-  ASSERT_TRUE(wait_announced(2000));
+  start_with_announced(2000);
   for (std::uint32_t i = 0; i < 1000; ++i) withdraw(i);
   world_.change([](auto& routes) {
     for (std::uint32_t i = 0; i < 999; ++i) routes.erase(numbered(i));
@@ -265,11 +261,7 @@ TEST_F(WithdrawalsTest, ThousandsAreFollowedInBulk) {
 
 TEST_F(WithdrawalsTest, APeerThatCannotBeAskedMayKeepItForItsRestartTime) {
   times_.kept_by_peers = milliseconds(500);
-  world_.export_first(1);
-  bind_first(1);
-  start();
-  watch_releases();
-  ASSERT_TRUE(wait_announced(1));
+  start_with_announced(1);
   world_.set_session("Active");
   ASSERT_TRUE(wait_until([this] { return announcements_->established().empty(); }));
   withdraw(0);
@@ -280,11 +272,7 @@ TEST_F(WithdrawalsTest, APeerThatCannotBeAskedMayKeepItForItsRestartTime) {
 
 TEST_F(WithdrawalsTest, APeerWhoseSessionFellSinceTheLastLookMayKeepItToo) {
   watch_every_ = std::chrono::seconds(60);
-  world_.export_first(1);
-  bind_first(1);
-  start();
-  watch_releases();
-  ASSERT_TRUE(wait_announced(1));
+  start_with_announced(1);
   world_.set_session("Active");
   withdraw(0);
   pass(milliseconds(400));
@@ -293,11 +281,7 @@ TEST_F(WithdrawalsTest, APeerWhoseSessionFellSinceTheLastLookMayKeepItToo) {
 }
 
 TEST_F(WithdrawalsTest, AreLeftToTheLingerTimeWhereBirdIsSilent) {
-  world_.export_first(1);
-  bind_first(1);
-  start();
-  watch_releases();
-  ASSERT_TRUE(wait_announced(1));
+  start_with_announced(1);
   world_.be_silent(true);
   withdraw(0, milliseconds(200));
   pass(milliseconds(600));

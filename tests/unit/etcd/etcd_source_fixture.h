@@ -1,9 +1,5 @@
 #pragma once
 
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +10,7 @@
 
 #include "daemon/base/tasks.h"
 #include "daemon/sources/etcd/etcd_source.h"
+#include "tests/unit/base/temporary_folder.h"
 #include "tests/unit/etcd/etcd_fake.h"
 #include "tests/unit/files/recording_sink.h"
 
@@ -23,11 +20,9 @@ namespace fipd {
 class EtcdSourceFixture : public ::testing::Test {
  protected:
   explicit EtcdSourceFixture(EtcdKeys keys) {
-    std::string name = (std::filesystem::temp_directory_path() / "fipd-etcd-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
     options_.keys = std::move(keys);
     options_.client.endpoints = {etcd_.endpoint()};
-    options_.snapshot = folder_ / "snapshot";
+    options_.snapshot = folder_.path() / "snapshot";
     options_.probe = std::chrono::milliseconds(30);
     options_.retry_min = std::chrono::milliseconds(10);
   }
@@ -36,7 +31,6 @@ class EtcdSourceFixture : public ::testing::Test {
     etcd_.close();
     loop_.restart();
     loop_.run_for(std::chrono::seconds(5));
-    std::filesystem::remove_all(folder_);
   }
 
   // Also as a restart of fipd: what it had claimed stays in the sink.
@@ -85,11 +79,11 @@ class EtcdSourceFixture : public ::testing::Test {
     EXPECT_TRUE(until([&] { return etcd_.asked(probed) >= before + 2; }));
   }
 
+  TemporaryFolder folder_;
   boost::asio::io_context loop_;
   Background parsing_;
   Background disk_;
   EtcdFake etcd_{loop_};
-  std::filesystem::path folder_;
   RecordingSink sink_;
   EventHub hub_;
   EtcdSourceOptions options_;

@@ -1,13 +1,12 @@
 #include "daemon/sources/etcd/snapshot_store.h"
 
-#include <unistd.h>
-
-#include <cstdlib>
 #include <fstream>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "tests/unit/base/temporary_folder.h"
 
 namespace fipd {
 namespace {
@@ -17,16 +16,6 @@ using ::testing::HasSubstr;
 
 class SnapshotStoreTest : public ::testing::Test {
  protected:
-  SnapshotStoreTest() {
-    std::string name = (fs::temp_directory_path() / "fipd-snapshot-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    path_ = folder_ / "fipd.db-etcd";
-  }
-  ~SnapshotStoreTest() override {
-    store_.reset();
-    fs::remove_all(folder_);
-  }
-
   void open() {
     store_.reset();
     auto opened = SnapshotStore::open(path_);
@@ -41,10 +30,16 @@ class SnapshotStoreTest : public ::testing::Test {
     }
     return out;
   }
-  void scribble(std::streamoff from, std::size_t length) {
+  // With a snapshot whose pages in the middle are damaged: seen when they are read.
+  void open_damaged() {
+    open();
+    ASSERT_TRUE(store_->replace(many(5)));
+    store_.reset();
     std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(from);
-    file << std::string(length, '#');
+    file.seekp(static_cast<std::streamoff>(fs::file_size(path_) / 2));
+    file << std::string(20000, '#');
+    file.close();
+    open();
   }
   void expect_kept(const EtcdSnapshot& wanted) {
     const auto read = store_->load();
@@ -53,8 +48,8 @@ class SnapshotStoreTest : public ::testing::Test {
     EXPECT_EQ(read->pairs, wanted.pairs);
   }
 
-  fs::path folder_;
-  fs::path path_;
+  TemporaryFolder folder_;
+  const fs::path path_ = folder_.path() / "fipd.db-etcd";
   std::unique_ptr<SnapshotStore> store_;
 };
 
@@ -81,12 +76,7 @@ TEST_F(SnapshotStoreTest, AFileThatIsNoDatabaseIsMadeAnew) {
 }
 
 TEST_F(SnapshotStoreTest, APageThatIsDamagedCostsOneSnapshotAndNotAllThatFollow) {
-  open();
-  ASSERT_TRUE(store_->replace(many(5)));
-  store_.reset();
-  const auto middle = static_cast<std::streamoff>(fs::file_size(path_) / 2);
-  scribble(middle, 20000);
-  open();
+  open_damaged();
   const auto read = store_->load();
   ASSERT_FALSE(read);
   EXPECT_THAT(read.error().message(), HasSubstr(path_.string()));
@@ -97,12 +87,7 @@ TEST_F(SnapshotStoreTest, APageThatIsDamagedCostsOneSnapshotAndNotAllThatFollow)
 }
 
 TEST_F(SnapshotStoreTest, DamageThatShowsInTheMidstOfWritingIsMendedByTheWhole) {
-  open();
-  ASSERT_TRUE(store_->replace(many(5)));
-  store_.reset();
-  const auto middle = static_cast<std::streamoff>(fs::file_size(path_) / 2);
-  scribble(middle, 20000);
-  open();
+  open_damaged();
   EXPECT_TRUE(store_->replace(many(6)));
   expect_kept(many(6));
 }

@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <optional>
 
@@ -12,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/base/temporary_folder.h"
 #include "tests/unit/files/recording_sink.h"
 
 namespace fipd {
@@ -26,8 +26,6 @@ using ::testing::IsEmpty;
 class FilesTest : public ::testing::Test {
  protected:
   FilesTest() {
-    std::string name = (fs::temp_directory_path() / "fipd-files-XXXXXX").string();
-    root_ = ::mkdtemp(name.data());
     options_.directory = root_ / "d";
     options_.rank = 7;
     options_.settle = milliseconds(20);
@@ -40,7 +38,6 @@ class FilesTest : public ::testing::Test {
   ~FilesTest() override {
     source_.reset();
     loop_.poll();
-    fs::remove_all(root_);
   }
 
   void start() {
@@ -95,10 +92,21 @@ class FilesTest : public ::testing::Test {
     return *out;
   }
 
+  // a.toml by way of a link to release 1, with three bindings; release 2 has four.
+  void link_releases() {
+    fs::create_directories(root_ / "1");
+    fs::create_directories(root_ / "2");
+    std::ofstream(root_ / "1" / "a.toml") << bindings(0, 3);
+    std::ofstream(root_ / "2" / "a.toml") << bindings(0, 4);
+    fs::create_symlink(root_ / "1", at("..data"));
+    fs::create_symlink("..data/a.toml", at("a.toml"));
+  }
+
+  TemporaryFolder folder_;
+  const fs::path root_ = folder_.path();
   boost::asio::io_context loop_;
   std::unique_ptr<Background> background_ = std::make_unique<Background>();
   FilesOptions options_;
-  fs::path root_;
   RecordingSink sink_;
   EventHub hub_;
   std::vector<std::string> events_;
@@ -317,12 +325,7 @@ TEST_F(FilesTest, WaitsForADirectoryThatIsNotThereYet) {
 }
 
 TEST_F(FilesTest, FollowsALinkThatIsTurnedToAnotherRelease) {
-  fs::create_directories(root_ / "1");
-  fs::create_directories(root_ / "2");
-  std::ofstream(root_ / "1" / "a.toml") << bindings(0, 3);
-  std::ofstream(root_ / "2" / "a.toml") << bindings(0, 4);
-  fs::create_symlink(root_ / "1", at("..data"));
-  fs::create_symlink("..data/a.toml", at("a.toml"));
+  link_releases();
   start();
   ASSERT_TRUE(claimed(3));
   fs::create_symlink(root_ / "2", at("..new"));
@@ -349,12 +352,7 @@ class NoMoreFiles {
 };
 
 TEST_F(FilesTest, LooksAgainForWhatItCouldNotList) {
-  fs::create_directories(root_ / "1");
-  fs::create_directories(root_ / "2");
-  std::ofstream(root_ / "1" / "a.toml") << bindings(0, 3);
-  std::ofstream(root_ / "2" / "a.toml") << bindings(0, 4);
-  fs::create_symlink(root_ / "1", at("..data"));
-  fs::create_symlink("..data/a.toml", at("a.toml"));
+  link_releases();
   start();
   ASSERT_TRUE(complete());
   fs::create_symlink(root_ / "2", root_ / "new");
