@@ -1,6 +1,5 @@
 #include "bgp/network_monitor.h"
 
-#include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 
 #include <cerrno>

@@ -208,13 +208,11 @@ boost::asio::awaitable<void> Daemon::read_counters() { co_await meter_->refresh(
 std::optional<Traffic> Daemon::traffic(const IpAddress& floating) { return meter_->find(floating); }
 
 boost::asio::awaitable<tl::expected<void, ChangeFailure>> Daemon::change(ChangeRequest request) {
-  std::vector<IpAddress> put;
+  const std::vector<IpAddress> put = request.wanted();
   for (const Binding& each : request.put) {
-    put.push_back(each.floating);
     const bool here = reconciler_->bindings().winner(each.floating) != nullptr;
     if (announcements_ && !here) announcements_->note_coming(each.floating);
   }
-  if (request.forwards) put.push_back(request.forwards->floating);
   tl::expected<void, ChangeFailure> changed = co_await api_->change(std::move(request));
   if (!changed) co_return changed;
   const bool settled = co_await reconciler_->settled(Signal::Clock::now() + kKernelDeadline);

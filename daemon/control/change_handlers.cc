@@ -12,14 +12,6 @@ using boost::asio::awaitable;
 
 constexpr std::string_view kOwnSource = "api";
 
-std::vector<IpAddress> put_by(const ChangeRequest& request) {
-  std::vector<IpAddress> put;
-  put.reserve(request.put.size());
-  for (const Binding& binding : request.put) put.push_back(binding.floating);
-  if (request.forwards) put.push_back(request.forwards->floating);
-  return put;
-}
-
 Result<ChangeRequest> decode(const Route& route, std::string_view body) {
   if (route.endpoint == Endpoint::kPut) return put_from_json(body, route.floating);
   if (route.endpoint == Endpoint::kForwards) return forwards_from_json(body, route.floating);
@@ -67,7 +59,7 @@ awaitable<Reply> Handlers::change(Route route, std::string body) {
   if (request->forwards) request->forwards->replace = request->replace;
   if (route.dry_run) co_return co_await preview(std::move(*request));
   const Done done = done_of(route, *request, is_put && !has_own_claim(route.floating));
-  std::vector<IpAddress> put = put_by(*request);
+  std::vector<IpAddress> put = request->wanted();
   std::vector<IpAddress> removed = request->remove;
 
   const tl::expected<void, ChangeFailure> changed = co_await service_.change(std::move(*request));

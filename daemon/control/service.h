@@ -24,6 +24,15 @@ struct ChangeRequest {
   std::optional<ForwardEdit> forwards;  // of one floating IP; becomes one more `put`
   bool replace = false;                 // false: another target of a bound address is kConflict
   bool must_exist = true;               // removing what is not there is kNotFound
+
+  // Whose bindings it adds, replaces or edits.
+  [[nodiscard]] std::vector<IpAddress> wanted() const {
+    std::vector<IpAddress> all;
+    all.reserve(put.size() + 1);
+    for (const Binding& binding : put) all.push_back(binding.floating);
+    if (forwards) all.push_back(forwards->floating);
+    return all;
+  }
 };
 
 // A request is refused as a whole: all or nothing.

@@ -146,8 +146,7 @@ CheckChange CheckBook::failure_of(const IpAddress& floating, const Check& check)
 // brake nobody is told: what is held may not have been asked since the fault was mended.
 void CheckBook::look_at_brake() {
   const double share = rules_.brake_share * static_cast<double>(known_);
-  const bool too_many = suspects_ > rules_.brake_above && static_cast<double>(suspects_) > share;
-  braking_ = too_many;
+  braking_ = suspects_ > rules_.brake_above && static_cast<double>(suspects_) > share;
 }
 
 }  // namespace fipd::health

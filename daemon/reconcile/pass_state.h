@@ -1,18 +1,11 @@
 #pragma once
 
-#include <algorithm>
-#include <chrono>
 #include <string>
 #include <vector>
 
 #include "daemon/reconcile/reconciler.h"
 
 namespace fipd {
-
-// Before the next try of what the kernel has refused so many times.
-inline std::chrono::milliseconds backoff(unsigned attempts) {
-  return std::chrono::milliseconds(100) * (1 << std::min(attempts, 8U));  // 100 ms ... 25 s
-}
 
 // The state of one pass of the reconciler, alive while it runs.
 struct Reconciler::Pass {

@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "daemon/reconcile/backoff.h"
 #include "daemon/reconcile/reconciler.h"
 
 namespace fipd {
@@ -12,7 +13,6 @@ namespace {
 struct NatReading {
   std::string repaired;
   KnownNat known;
-  AddressHashSet floatings;
 };
 
 // What was counted until now.
@@ -24,7 +24,6 @@ struct Accounts {
 
 struct RouteReading {
   KnownRoutes known;
-  AddressHashSet floatings;
   std::vector<IpAddress> vanished;
   std::vector<bgp::StrangerRoute> strangers;
 };
@@ -35,21 +34,15 @@ Result<NatReading> read(nat::NatTable& table, const nat::RulesetOptions& options
   if (!repaired) return fail(std::move(repaired).error().within("nftables rules"));
   const auto dump = table.dump();
   if (!dump) return fail(Error(dump.error()).within("nftables maps"));
-  NatReading reading{std::move(*repaired), KnownNat(*dump), {}};
+  NatReading reading{std::move(*repaired), KnownNat(*dump)};
   reading.known.inherit_accounts(accounts.before, accounts.last, accounts.number);
-  for (const nat::Element& each : *dump) {
-    const bool translates =
-        each.map == nat::Map::kFixedByFloating || each.map == nat::Map::kForwards;
-    if (translates) reading.floatings.insert(each.key.address);
-  }
   return reading;
 }
 
 Result<RouteReading> read(bgp::RouteTable& table, const KnownRoutes& before) {
   auto dump = table.dump();
   if (!dump) return fail(std::move(dump).error().within("routing table"));
-  RouteReading reading{KnownRoutes(dump->own), {}, {}, std::move(dump->strangers)};
-  for (const bgp::HostRoute& each : dump->own) reading.floatings.insert(each.destination);
+  RouteReading reading{KnownRoutes(dump->own), {}, std::move(dump->strangers)};
   before.for_each_destination([&](const IpAddress& each) {
     if (reading.known.find(each) == nullptr) reading.vanished.push_back(each);
   });
@@ -100,17 +93,21 @@ boost::asio::awaitable<bool> Reconciler::read_what_is_suspect() {
       read_interface(interface);
     }
     for (const auto& [destination, metric] : std::exchange(lost_, {})) {
-      forget_lost(destination, metric);
+      // Should it have come back meanwhile, the kernel says so when it is added, and all is read.
+      forget_route(destination, metric);
     }
     reads_failed_in_a_row_ = 0;
     if (!nat_suspect_ && !routes_suspect_ && !host_suspect_) kernel_problem_.clear();
-    if (!adopted_once_) inherit();
+    if (!adopted_once_) {
+      inherit();
+      adopt();
+    }
     adopted_once_ = true;
     co_return true;
   }
   // Nothing is withdrawn because we cannot look; but nothing new can be promised either.
   reads_failed_in_a_row_ = std::min(reads_failed_in_a_row_ + 1, 6U);
-  co_await pause(std::chrono::milliseconds(100 << reads_failed_in_a_row_));
+  co_await pause(backoff(reads_failed_in_a_row_));
   co_return false;
 }
 
@@ -121,11 +118,15 @@ void Reconciler::note_kernel_problem(std::string text) {
 }
 
 // Left by an earlier run, unless somebody has spoken for it already.
-void Reconciler::adopt(const AddressHashSet& floatings) {
-  if (adopted_once_ || complete()) return;
-  for (const IpAddress& floating : floatings) {
+void Reconciler::adopt() {
+  if (complete()) return;
+  const auto note = [this](const IpAddress& floating) {
     if (bindings_.winner(floating) == nullptr) adopted_.insert(floating);
-  }
+  };
+  nat_.for_each_floating([&](const IpAddress& floating) {
+    if (nat_.translates(floating)) note(floating);
+  });
+  routes_.for_each_destination(note);
 }
 
 boost::asio::awaitable<bool> Reconciler::read_nat() {
@@ -155,7 +156,6 @@ boost::asio::awaitable<bool> Reconciler::read_nat() {
     events_.publish("repaired", std::nullopt, fmt::format("rules{}: {}", by, reading->repaired));
   }
   nat_ = std::move(reading->known);
-  adopt(reading->floatings);
   mark_all();
   co_return true;
 }
@@ -174,14 +174,13 @@ boost::asio::awaitable<bool> Reconciler::read_routes() {
   }
   routes_ = std::move(reading->known);
   for (const IpAddress& each : reading->vanished) note_withdrawal(each, Clock::now());
-  adopt(reading->floatings);
   note_strangers(std::move(reading->strangers));
   mark_all();
   co_return true;
 }
 
-// Should it have come back meanwhile, the kernel says so when it is added, and all is read.
-void Reconciler::forget_lost(const IpAddress& destination, std::uint32_t metric) {
+// The kernel has it no more.
+void Reconciler::forget_route(const IpAddress& destination, std::uint32_t metric) {
   const auto* known = routes_.find(destination);
   if (known == nullptr) return;
   const auto entry = std::find_if(known->begin(), known->end(),
@@ -212,9 +211,7 @@ void Reconciler::read_interface(unsigned interface) {
       const bool still = present != nullptr &&
                          std::any_of(present->begin(), present->end(),
                                      [&](const auto& each) { return each.metric == entry.metric; });
-      if (still) continue;
-      routes_.remove({destination, entry.metric, entry.interface});
-      note_withdrawal(destination, Clock::now());
+      if (!still) forget_route(destination, entry.metric);
     }
     mark(destination);
   }

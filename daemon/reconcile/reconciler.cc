@@ -7,7 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "daemon/base/process.h"
-#include "daemon/reconcile/pass_state.h"
+#include "daemon/reconcile/backoff.h"
 
 namespace fipd {
 

@@ -201,10 +201,10 @@ class Reconciler final : public ClaimSink, public bgp::NetworkObserver, public n
   boost::asio::awaitable<bool> read_nat();
   boost::asio::awaitable<bool> read_routes();
   void read_interface(unsigned interface);
-  void forget_lost(const IpAddress& destination, std::uint32_t metric);
+  void forget_route(const IpAddress& destination, std::uint32_t metric);
   [[nodiscard]] Outcome read_host();
   void read_forwarding();
-  void adopt(const AddressHashSet& floatings);
+  void adopt();
   void note_kernel_problem(std::string text);
   void note_strangers(std::vector<bgp::StrangerRoute> strangers);
 

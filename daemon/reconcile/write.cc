@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "daemon/reconcile/backoff.h"
 #include "daemon/reconcile/pass_state.h"
 #include "daemon/reconcile/reconciler.h"
 

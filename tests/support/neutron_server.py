@@ -28,7 +28,7 @@ engine.execute("PRAGMA journal_mode=WAL")
 """
 
 
-# How Neutron's errors are named that say so.
+# How Neutron names the error that says of a repeated request that it is done already.
 ALREADY = {"DELETE": "NotFound", "PUT": "AlreadyActive"}
 
 
